@@ -1,0 +1,6 @@
+//! What two or more daemons of QAE share. Pure rooms (text or values in, values out) and thin shells round one outside thing;
+//! nothing here knows a daemon. Daemons import this crate and never each other.
+
+pub mod container;
+pub mod ids;
+pub mod metric;

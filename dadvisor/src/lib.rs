@@ -1,0 +1,3 @@
+//! `dadvisor`: every container's CPU, memory, disk and network from the kernel into Graphite.
+
+pub mod sample;

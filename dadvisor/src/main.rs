@@ -1,0 +1,3 @@
+//! The `dadvisor` command.
+
+fn main() {}
