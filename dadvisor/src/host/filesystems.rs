@@ -10,7 +10,7 @@ use crate::mountinfo::{self, Mount};
 use common::metric::{Name, Value};
 use rustix::fs::{CWD, Mode, OFlags, StatVfs, fstatvfs, openat};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Most file systems shown; a node with more is one with a dataset per container.
 const MAX_MOUNTS: usize = 64;
@@ -53,7 +53,7 @@ pub(super) fn read(roots: &Roots) -> (Option<Filesystems>, Option<Error>) {
     let chosen = choose(&mounts);
     let left_out = chosen.len().saturating_sub(MAX_MOUNTS);
     let mut found = Filesystems { all: Vec::new(), left_out };
-    let top = top(&roots.proc);
+    let top = crate::process::host_root(&roots.proc);
     for mount in chosen.into_iter().take(MAX_MOUNTS) {
         match ask(&top, &mount.point) {
             Ok(stat) => found.all.extend(measure(&mount.point, &stat)),
@@ -70,17 +70,6 @@ fn mountinfo_text(proc: &Path) -> Result<Option<String>, Error> {
     match text(&proc.join("1/mountinfo"))? {
         None => text(&proc.join("self/mountinfo")),
         found => Ok(found),
-    }
-}
-
-/// The first process's root, where this program may look into it, else this program's.
-fn top(proc: &Path) -> PathBuf {
-    let root = proc.join("1/root");
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    // "." after the magic link: following it is what needs the right
-    match openat(CWD, root.join("."), flags, Mode::empty()) {
-        Ok(_) => root,
-        Err(_) => PathBuf::from("/"),
     }
 }
 

@@ -4,16 +4,15 @@
 //! make two unconnected sockets (IPv4, IPv6), go home, close the namespace. It never waits for anything inside a container; connecting
 //! and talking is the async side's, from home. Nothing of a namespace is kept but the sockets, which end with the scrape.
 //!
-//! The process is held by an `O_PATH` descriptor, which pins nothing; what is opened through it fails once the process has ended, so a
-//! process id used again is not mistaken for the container. A thread that cannot go home ends, and the next request starts another:
+//! A process id used again is not mistaken for the container ([`Process`]). A thread that cannot go home ends, and the next request starts another:
 //! a new thread inherits the namespace of the thread that starts it, which is never this one.
 
+use crate::process::Process;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,9 +26,6 @@ const QUEUE: usize = 64;
 
 /// The thread's stack: it keeps two descriptors and a page of text.
 const STACK: usize = 64 << 10;
-
-/// Most bytes read of `/proc/PID/cgroup`.
-const MAX_CGROUP: u64 = 64 << 10;
 
 /// Makes connections inside network namespaces.
 #[derive(Debug)]
@@ -61,9 +57,15 @@ pub(super) enum Failure {
 }
 
 struct Request {
-    process: PathBuf,
-    id: Option<String>,
+    wanted: Wanted,
     reply: oneshot::Sender<Result<Sockets, Failure>>,
+}
+
+/// Whose namespace.
+#[derive(Debug)]
+struct Wanted {
+    pid: u32,
+    id: Option<String>,
 }
 
 impl Namespaces {
@@ -86,9 +88,8 @@ impl Namespaces {
         port: u16,
     ) -> Result<TcpStream, Failure> {
         let (reply, answer) = oneshot::channel();
-        let process = self.proc.join(pid.to_string());
-        self.send(Request { process, id: id.map(str::to_owned), reply })
-            .map_err(Failure::Thread)?;
+        let wanted = Wanted { pid, id: id.map(str::to_owned) };
+        self.send(Request { wanted, reply }).map_err(Failure::Thread)?;
         let ended = |_| Failure::Thread(std::io::Error::other("it ended"));
         let Sockets { v4, v6 } = answer.await.map_err(ended)??;
         let v4_failed = match connect(v4, (Ipv4Addr::LOCALHOST, port).into()).await {
@@ -112,10 +113,10 @@ impl Namespaces {
             },
         };
         let (queue, requests) = sync_channel(QUEUE);
-        std::thread::Builder::new()
-            .name("netns".to_owned())
-            .stack_size(STACK)
-            .spawn(move || serve(&requests))?;
+        std::thread::Builder::new().name("netns".to_owned()).stack_size(STACK).spawn({
+            let proc = self.proc.clone();
+            move || serve(&proc, &requests)
+        })?;
         self.started.fetch_add(1, Ordering::Relaxed);
         queue.try_send(request).map_err(|_| std::io::Error::other("it ended at once"))?;
         *thread = Some(queue);
@@ -128,7 +129,7 @@ async fn connect(socket: std::io::Result<OwnedFd>, to: SocketAddr) -> std::io::R
 }
 
 /// The thread: one request after the other, until nobody asks any more or it cannot go home.
-fn serve(requests: &Receiver<Request>) {
+fn serve(proc: &Path, requests: &Receiver<Request>) {
     let home = match open_namespace(CWD, "/proc/thread-self/ns/net") {
         Ok(home) => home,
         Err(error) => {
@@ -136,12 +137,12 @@ fn serve(requests: &Receiver<Request>) {
             return;
         }
     };
-    while let Ok(Request { process, id, reply }) = requests.recv() {
-        let (answer, home_again) = enter(&process, id.as_deref(), &home);
+    while let Ok(Request { wanted, reply }) = requests.recv() {
+        let (answer, home_again) = enter(proc, &wanted, &home);
         // whoever asked may have run out of time; the sockets are closed then
         drop(reply.send(answer));
         if let Err(error) = home_again {
-            tracing::error!(process = %process.display(), %error, "cannot leave a network namespace; this thread ends");
+            tracing::error!(pid = wanted.pid, %error, "cannot leave a network namespace; this thread ends");
             return;
         }
     }
@@ -149,13 +150,14 @@ fn serve(requests: &Receiver<Request>) {
 
 /// Makes the sockets inside, and whether the way home worked.
 fn enter(
-    process: &Path,
-    id: Option<&str>,
+    proc: &Path,
+    Wanted { pid, id }: &Wanted,
     home: &(OwnedFd, Stat),
 ) -> (Result<Sockets, Failure>, Result<(), Errno>) {
-    let namespace = match open_process(process, id) {
+    let process = Process::open(proc, *pid, id.as_deref());
+    let namespace = match process.and_then(|process| open_namespace(process, "ns/net")) {
         Ok(namespace) => namespace,
-        Err(failure) => return (Err(failure), Ok(())),
+        Err(error) => return (Err(failure(error)), Ok(())),
     };
     let same = |a: &Stat, b: &Stat| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino);
     if same(&namespace.1, &home.1) {
@@ -187,22 +189,6 @@ fn sockets() -> Sockets {
         socket_with(family, SocketType::STREAM, flags, None).map_err(std::io::Error::from)
     };
     Sockets { v4: make(AddressFamily::INET), v6: make(AddressFamily::INET6) }
-}
-
-/// The network namespace of a process that is still the container's.
-fn open_process(process: &Path, id: Option<&str>) -> Result<(OwnedFd, Stat), Failure> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let process = openat(CWD, process, flags, Mode::empty()).map_err(failure)?;
-    if let Some(id) = id {
-        let cgroup = openat(&process, c"cgroup", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let mut text = Vec::new();
-        let file = std::fs::File::from(cgroup.map_err(failure)?);
-        file.take(MAX_CGROUP).read_to_end(&mut text).map_err(|_| Failure::Gone)?;
-        if !String::from_utf8_lossy(&text).contains(id) {
-            return Err(Failure::Gone);
-        }
-    }
-    open_namespace(&process, "ns/net").map_err(failure)
 }
 
 fn open_namespace(at: impl AsFd, path: &str) -> Result<(OwnedFd, Stat), Errno> {
