@@ -46,10 +46,11 @@ impl Url {
         })
     }
 
-    /// A path at the program behind a Unix socket.
+    /// A path at the program behind a Unix socket. Errors show it without its query.
     pub fn unix(socket: &str, path: &str) -> Self {
+        let shown = path.split_once('?').map_or(path, |(path, _)| path);
         Self {
-            shown: format!("unix://{socket}{path}"),
+            shown: format!("unix://{socket}{shown}"),
             host: "localhost".to_owned(),
             port: 80,
             path: path.to_owned(),
