@@ -2,5 +2,8 @@
 //! nothing here knows a daemon. Daemons import this crate and never each other.
 
 pub mod container;
+pub mod docker;
+pub mod http;
 pub mod ids;
+mod lenient;
 pub mod metric;
