@@ -4,11 +4,10 @@
 pub mod config;
 pub mod container;
 pub mod docker;
+pub mod exposition;
 pub mod http;
 pub mod ids;
 mod lenient;
-pub mod exposition;
-pub mod ids;
 pub mod logging;
 pub mod metric;
 pub mod printable;
