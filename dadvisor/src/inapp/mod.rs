@@ -139,7 +139,7 @@ impl Scraper {
             let asked = asked(&container.labels);
             (!asked.is_empty()).then(|| self.container(container, asked, deadline))
         });
-        // collected first: the pages of a container borrow from `targets`, which a lazy stream cannot show to the compiler
+        // not a lazy stream: the compiler could not show its future to be Send
         let asking: Vec<_> = asking.collect();
         let concurrency = self.settings.concurrency.max(1);
         futures_util::stream::iter(asking).buffer_unordered(concurrency).collect().await
@@ -209,19 +209,16 @@ impl Scraper {
         target: &Target,
         out: &mut Figures,
     ) -> Result<(), Error> {
-        if target.kind == Kind::Jolokia {
-            return self.jolokia(container, target, out).await;
-        }
-        let body = self.get(container, target, &target.path).await?;
-        let text = String::from_utf8_lossy(&body);
-        let parsed = match target.kind {
-            Kind::Tomcat => tomcat::parse(&text, out),
-            Kind::Nginx => nginx::parse(&text, out),
-            Kind::Prometheus | Kind::Jolokia => {
-                prometheus::parse(&text, self.settings.buckets, out)
-            }
+        let buckets = self.settings.buckets;
+        let prometheus = |text: &str, out: &mut Figures| prometheus::parse(text, buckets, out);
+        let parse: &(dyn Fn(&str, &mut Figures) -> Result<(), String> + Sync) = match target.kind {
+            Kind::Jolokia => return self.jolokia(container, target, out).await,
+            Kind::Tomcat => &tomcat::parse,
+            Kind::Nginx => &nginx::parse,
+            Kind::Prometheus => &prometheus,
         };
-        parsed.map_err(Error::Page)
+        let body = self.get(container, target, &target.path).await?;
+        parse(&String::from_utf8_lossy(&body), out).map_err(Error::Page)
     }
 
     async fn jolokia(

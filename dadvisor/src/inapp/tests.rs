@@ -230,3 +230,10 @@ fn a_published_port_is_found_on_the_host() {
     assert_eq!(outside(&c, 80), Some("10.1.2.3:1002".parse().unwrap()));
     assert_eq!(outside(&c, 81), None);
 }
+
+#[test]
+fn a_scrape_can_run_on_any_thread() {
+    fn send<T: Send>(_: &T) {}
+    let scraper = scraper();
+    send(&scraper.scrape(&[], Instant::now()));
+}
