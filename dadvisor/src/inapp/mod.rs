@@ -1,6 +1,6 @@
 //! What runs inside a container, on request by label: Prometheus text, Tomcat, Jolokia, nginx.
 //!
-//! A page is asked for on the container's own loopback, inside its network namespace ([`netns`]), so it needs no published port and
+//! A page is asked for on the container's own loopback, inside its network namespace (`netns.rs`), so it needs no published port and
 //! nobody else can reach it; where the namespace may not be entered, through its published port. Everything is bounded: time, bytes,
 //! series, concurrency. A broken app harms only itself: its error is kept with its target, and it is asked ever less often, up to five
 //! minutes, until it answers or its container is started anew.
@@ -24,7 +24,8 @@ pub use error::Error;
 pub use figures::Dropped;
 pub use target::{Kind, Refused, Target, asked, without_userinfo};
 
-use common::container::{Container, Network, Port, Source};
+use crate::process::cgroup_name;
+use common::container::{Container, Network, Port};
 use common::metric::Value;
 use figures::Figures;
 use futures_util::StreamExt;
@@ -261,9 +262,7 @@ impl Scraper {
     /// Inside the namespace; if it may not be entered, through the published port.
     async fn connect(&self, container: &Container, port: u16) -> Result<TcpStream, Error> {
         let pid = container.pid.ok_or(Error::NotRunning)?;
-        // a plain cgroup's id is a path of ours, not a name in the process's cgroup file
-        let id = (container.source != Source::Cgroup).then_some(container.id.as_str());
-        match self.namespaces.connect(pid, id, port).await {
+        match self.namespaces.connect(pid, cgroup_name(container), port).await {
             Ok(stream) => Ok(stream),
             Err(Failure::Denied(error)) => match outside(container, port) {
                 Some(address) => TcpStream::connect(address)

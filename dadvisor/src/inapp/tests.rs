@@ -1,7 +1,7 @@
 //! The scraper against a real small server on loopback. The container has the host's network: its namespace is ours.
 
 use super::*;
-use common::container::{Health, State};
+use common::container::{Health, Source, State};
 use common::ids::{AppId, InstanceId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
