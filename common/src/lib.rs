@@ -2,6 +2,9 @@
 //! nothing here knows a daemon. Daemons import this crate and never each other.
 
 pub mod config;
+pub mod atomic_file;
+pub mod backoff;
+pub mod carbon;
 pub mod container;
 pub mod docker;
 pub mod exposition;
