@@ -1,6 +1,7 @@
 //! `dadvisor`: every container's CPU, memory, disk and network from the kernel into Graphite.
 
 pub mod board;
+pub mod config;
 pub mod disk_usage;
 pub mod host;
 pub mod inapp;
