@@ -4,6 +4,7 @@ pub mod board;
 pub mod config;
 pub mod disk_usage;
 pub mod host;
+pub mod http;
 pub mod inapp;
 pub mod mountinfo;
 pub mod oom;
