@@ -3,6 +3,7 @@
 //! The hold is an `O_PATH` descriptor on `/proc/PID`: it pins neither the process nor a namespace, and what is opened through it fails
 //! once the process has ended (containers.md, network traps).
 
+use common::container::{Container, Source};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -47,6 +48,16 @@ impl Process {
 impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// What the path of a container's cgroup has in it: Docker's id; of a nested Mesos container (`parent.child`) the innermost. None for
+/// a plain cgroup, whose id is a name of ours.
+pub fn cgroup_name(container: &Container) -> Option<&str> {
+    match container.source {
+        Source::Docker => Some(&container.id),
+        Source::Mesos => container.id.rsplit('.').next(),
+        Source::Cgroup => None,
     }
 }
 

@@ -84,7 +84,7 @@ fn the_upper_directory_is_found_and_mounts_are_not_entered() {
     usage.set_targets(vec![Target {
         id: "c".to_owned(),
         pid: inside.0.id(),
-        check: false,
+        cgroup: None,
         log_sources: vec![dir.path().join("logs")],
     }]);
     // the file appears while the walks go on

@@ -15,8 +15,8 @@ mod tests;
 
 pub use find::Error;
 
-use crate::process::Process;
-use common::container::{Container, Source};
+use crate::process::{Process, cgroup_name};
+use common::container::Container;
 use rustix::fd::OwnedFd;
 use schedule::{Next, next};
 use std::collections::{BTreeMap, HashMap};
@@ -62,8 +62,8 @@ pub struct Target {
     pub id: String,
     /// Its first process.
     pub pid: u32,
-    /// The process must be in a cgroup named after the container.
-    pub check: bool,
+    /// What the path of the process's cgroup must have in it, if anything.
+    pub cgroup: Option<String>,
     /// Its log volumes, on the host.
     pub log_sources: Vec<PathBuf>,
 }
@@ -78,7 +78,7 @@ impl Target {
         Some(Self {
             id: container.id.clone(),
             pid: container.pid?,
-            check: container.source != Source::Cgroup,
+            cgroup: cgroup_name(container).map(str::to_owned),
             log_sources,
         })
     }
@@ -269,8 +269,7 @@ fn measure(shared: &Shared, target: &Target) -> Result<(Found, Found), Stopped> 
         }
         Ok(size)
     };
-    let id = target.check.then_some(target.id.as_str());
-    let layer = Process::open(&settings.proc, target.pid, id)
+    let layer = Process::open(&settings.proc, target.pid, target.cgroup.as_deref())
         .map_err(|error| Error::Process { pid: target.pid, error: error.into() })
         .and_then(|process| find::writable_layer(&settings.proc, target.pid, &process));
     let writable = match layer {

@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn new_ones_first_then_the_oldest_and_never_too_early() {
         let target =
-            |id: &str| Target { id: id.to_owned(), pid: 1, check: false, log_sources: Vec::new() };
+            |id: &str| Target { id: id.to_owned(), pid: 1, cgroup: None, log_sources: Vec::new() };
         let targets = [target("a"), target("b"), target("c")];
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);

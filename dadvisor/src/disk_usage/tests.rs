@@ -161,7 +161,7 @@ fn proc_with(upper: &str) -> tempfile::TempDir {
 
 fn target(logs: &[&Path]) -> Target {
     let log_sources = logs.iter().map(|path| path.to_path_buf()).collect();
-    Target { id: "c0ffee".to_owned(), pid: 7, check: true, log_sources }
+    Target { id: "c0ffee".to_owned(), pid: 7, cgroup: Some("c0ffee".to_owned()), log_sources }
 }
 
 fn start(proc: &Path) -> DiskUsage {
@@ -207,7 +207,11 @@ fn one_failure_does_not_hide_the_other_figure() {
     // a process id that is another container's by now
     let proc = proc_with("/tmp");
     let usage = start(proc.path());
-    usage.set_targets(vec![Target { id: "other".to_owned(), ..target(&[]) }]);
+    usage.set_targets(vec![Target {
+        id: "other".to_owned(),
+        cgroup: Some("other".to_owned()),
+        ..target(&[])
+    }]);
     let got = until("a walk", || usage.get("other"));
     assert_eq!(got, Measured { writable: None, logs: None });
     assert!(usage.stats().failures["process"] >= 1);

@@ -15,6 +15,7 @@ mod memory;
 mod net;
 mod pressure;
 mod source;
+mod tcp;
 mod uptime;
 mod vm;
 
@@ -49,6 +50,7 @@ pub struct Host {
     disks: Source<disks::Disks>,
     filesystems: Source<filesystems::Filesystems>,
     net: Source<net::Net>,
+    tcp: Source<tcp::Tcp>,
     pressure: Source<pressure::Pressures>,
     uptime: Source<uptime::Uptime>,
     files: Source<files::Files>,
@@ -66,6 +68,7 @@ impl Host {
             disks: Source::new("disks"),
             filesystems: Source::new("filesystems"),
             net: Source::new("net"),
+            tcp: Source::new("tcp"),
             pressure: Source::new("pressure"),
             uptime: Source::new("uptime"),
             files: Source::new("files"),
@@ -83,6 +86,7 @@ impl Host {
         let (read, failed) = filesystems::read(roots);
         self.filesystems.take_part(now, read, failed);
         self.net.take(now, net::read(roots));
+        self.tcp.take(now, tcp::read(roots));
         let (read, failed) = pressure::read(roots);
         self.pressure.take_part(now, read, failed);
         self.uptime.take(now, uptime::read(roots));
@@ -98,13 +102,14 @@ impl Host {
         self.disks.each(|now, before| disks::emit(now, before, emit));
         self.filesystems.each(|now, _| filesystems::emit(now, emit));
         self.net.each(|now, before| net::emit(now, before, emit));
+        self.tcp.each(|now, _| tcp::emit(now, emit));
         self.pressure.each(|now, _| pressure::emit(now, emit));
         self.uptime.each(|now, _| uptime::emit(now, emit));
         self.files.each(|now, _| files::emit(now, emit));
     }
 
     /// How often each source has failed and why it last did, in the order of [`Host::each`].
-    pub fn errors(&self) -> [(&'static str, &Failures); 10] {
+    pub fn errors(&self) -> [(&'static str, &Failures); 11] {
         [
             self.load.failures(),
             self.cpu.failures(),
@@ -113,6 +118,7 @@ impl Host {
             self.disks.failures(),
             self.filesystems.failures(),
             self.net.failures(),
+            self.tcp.failures(),
             self.pressure.failures(),
             self.uptime.failures(),
             self.files.failures(),

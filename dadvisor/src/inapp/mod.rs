@@ -1,6 +1,6 @@
 //! What runs inside a container, on request by label: Prometheus text, Tomcat, Jolokia, nginx.
 //!
-//! A page is asked for on the container's own loopback, inside its network namespace ([`netns`]), so it needs no published port and
+//! A page is asked for on the container's own loopback, inside its network namespace (`netns.rs`), so it needs no published port and
 //! nobody else can reach it; where the namespace may not be entered, through its published port. Everything is bounded: time, bytes,
 //! series, concurrency. A broken app harms only itself: its error is kept with its target, and it is asked ever less often, up to five
 //! minutes, until it answers or its container is started anew.
@@ -24,7 +24,8 @@ pub use error::Error;
 pub use figures::Dropped;
 pub use target::{Kind, Refused, Target, asked, without_userinfo};
 
-use common::container::{Container, Network, Port, Source};
+use crate::process::cgroup_name;
+use common::container::{Container, Network, Port};
 use common::metric::Value;
 use figures::Figures;
 use futures_util::StreamExt;
@@ -139,7 +140,7 @@ impl Scraper {
             let asked = asked(&container.labels);
             (!asked.is_empty()).then(|| self.container(container, asked, deadline))
         });
-        // collected first: the pages of a container borrow from `targets`, which a lazy stream cannot show to the compiler
+        // not a lazy stream: the compiler could not show its future to be Send
         let asking: Vec<_> = asking.collect();
         let concurrency = self.settings.concurrency.max(1);
         futures_util::stream::iter(asking).buffer_unordered(concurrency).collect().await
@@ -209,19 +210,16 @@ impl Scraper {
         target: &Target,
         out: &mut Figures,
     ) -> Result<(), Error> {
-        if target.kind == Kind::Jolokia {
-            return self.jolokia(container, target, out).await;
-        }
-        let body = self.get(container, target, &target.path).await?;
-        let text = String::from_utf8_lossy(&body);
-        let parsed = match target.kind {
-            Kind::Tomcat => tomcat::parse(&text, out),
-            Kind::Nginx => nginx::parse(&text, out),
-            Kind::Prometheus | Kind::Jolokia => {
-                prometheus::parse(&text, self.settings.buckets, out)
-            }
+        let buckets = self.settings.buckets;
+        let prometheus = |text: &str, out: &mut Figures| prometheus::parse(text, buckets, out);
+        let parse: &(dyn Fn(&str, &mut Figures) -> Result<(), String> + Sync) = match target.kind {
+            Kind::Jolokia => return self.jolokia(container, target, out).await,
+            Kind::Tomcat => &tomcat::parse,
+            Kind::Nginx => &nginx::parse,
+            Kind::Prometheus => &prometheus,
         };
-        parsed.map_err(Error::Page)
+        let body = self.get(container, target, &target.path).await?;
+        parse(&String::from_utf8_lossy(&body), out).map_err(Error::Page)
     }
 
     async fn jolokia(
@@ -264,9 +262,7 @@ impl Scraper {
     /// Inside the namespace; if it may not be entered, through the published port.
     async fn connect(&self, container: &Container, port: u16) -> Result<TcpStream, Error> {
         let pid = container.pid.ok_or(Error::NotRunning)?;
-        // a plain cgroup's id is a path of ours, not a name in the process's cgroup file
-        let id = (container.source != Source::Cgroup).then_some(container.id.as_str());
-        match self.namespaces.connect(pid, id, port).await {
+        match self.namespaces.connect(pid, cgroup_name(container), port).await {
             Ok(stream) => Ok(stream),
             Err(Failure::Denied(error)) => match outside(container, port) {
                 Some(address) => TcpStream::connect(address)

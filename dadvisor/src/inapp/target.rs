@@ -71,7 +71,7 @@ pub enum Refused {
     /// Blanks, control or foreign characters.
     #[error("the URL has characters that belong percent-encoded")]
     Characters,
-    /// Over [`MAX_URL`].
+    /// Over 1024 bytes.
     #[error("the URL is longer than {MAX_URL} bytes")]
     TooLong,
 }

@@ -1,7 +1,7 @@
 //! The scraper against a real small server on loopback. The container has the host's network: its namespace is ours.
 
 use super::*;
-use common::container::{Health, State};
+use common::container::{Health, Source, State};
 use common::ids::{AppId, InstanceId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -229,4 +229,11 @@ fn a_published_port_is_found_on_the_host() {
     c.ports = vec![port("10.1.2.3", 1002, "tcp")];
     assert_eq!(outside(&c, 80), Some("10.1.2.3:1002".parse().unwrap()));
     assert_eq!(outside(&c, 81), None);
+}
+
+#[test]
+fn a_scrape_can_run_on_any_thread() {
+    fn send<T: Send>(_: &T) {}
+    let scraper = scraper();
+    send(&scraper.scrape(&[], Instant::now()));
 }

@@ -11,6 +11,8 @@ use quick_xml::events::{BytesStart, Event};
 /// The page is four deep; one that is deeper is another page.
 const MAX_DEPTH: usize = 16;
 
+const NOT_STATUS: &str = "the page is not Tomcat's status in XML; is ?XML=true in the URL?";
+
 /// Attributes of `memorypool`, and what they are called here.
 const POOL: [(&str, &str); 3] = [
     ("usageUsed", ".used_bytes"),
@@ -26,7 +28,7 @@ pub(super) fn parse(text: &str, out: &mut Figures) -> Result<(), String> {
     let mut connectors = Connectors::default();
     let mut status = false;
     loop {
-        let event = reader.read_event().map_err(|error| format!("not well-formed XML: {error}"))?;
+        let event = reader.read_event().map_err(|error| format!("{NOT_STATUS} ({error})"))?;
         let (element, opens) = match event {
             Event::Start(element) => (element, true),
             Event::Empty(element) => (element, false),
@@ -59,7 +61,7 @@ pub(super) fn parse(text: &str, out: &mut Figures) -> Result<(), String> {
         }
     }
     if !status || depth != 0 {
-        return Err("the page is not Tomcat's status; is ?XML=true in the URL?".to_owned());
+        return Err(NOT_STATUS.to_owned());
     }
     connectors.emit(out);
     Ok(())
@@ -88,8 +90,8 @@ fn heap(element: &BytesStart<'_>, out: &mut Figures) {
 
 fn pool(element: &BytesStart<'_>, out: &mut Figures) {
     let Some(name) = attribute(element, "name") else { return };
-    // names have blanks and one apostrophe; a blank as "_" loses nothing that another pool has
-    let name = name.replace([' ', '\''], "_");
+    // "G1 Eden Space", "CodeHeap 'profiled nmethods'": no two pools differ in these characters only
+    let name = name.replace('\'', "").replace(' ', "_");
     for (field, tail) in POOL {
         let value = attribute(element, field).and_then(|value| value.parse().ok());
         out.push_some(named("jvm.pool", &name, tail), value.map(Value::Int));
@@ -125,6 +127,8 @@ mod tests {
         assert_eq!(find(&out, "jvm.heap.max_bytes"), Some(Value::Int(4_116_709_376)));
         assert_eq!(find(&out, "jvm.pool.G1_Eden_Space.used_bytes"), Some(Value::Int(10_485_760)));
         assert_eq!(find(&out, "jvm.pool.G1_Eden_Space.max_bytes"), None);
+        let code = "jvm.pool.CodeHeap_non-nmethods.used_bytes";
+        assert_eq!(find(&out, code), Some(Value::Int(1_306_368)));
         assert_eq!(find(&out, "tomcat.threads.busy"), Some(Value::Int(3)));
         assert_eq!(find(&out, "tomcat.threads.max"), Some(Value::Int(200)));
         assert_eq!(find(&out, "tomcat.requests_total"), Some(Value::Int(58)));
@@ -140,7 +144,7 @@ mod tests {
         assert!(refuse("<html><body></body></html>").contains("XML=true"));
         assert!(refuse("").contains("XML=true"));
         assert!(refuse("<status><jvm>").contains("XML=true"));
-        assert!(refuse("</status>").contains("well-formed"));
+        assert!(refuse("</status>").contains("XML=true"));
         let bomb = "<!DOCTYPE x [<!ENTITY a SYSTEM \"file:///etc/passwd\">]><status>&a;</status>";
         assert_eq!(refuse(bomb), "a document type is not taken");
         assert!(refuse(&"<a>".repeat(10_000)).contains("deeper"));

@@ -227,12 +227,10 @@ impl Model {
                     self.looks[i].1 = Some(self.truth(&self.looks[i].0));
                 }
             }
-            6 => {
-                if !self.looks.is_empty() {
-                    let (id, seen) = self.looks.remove(n % self.looks.len());
-                    let seen = seen.unwrap_or_else(|| self.truth(&id));
-                    desk.looked(&id, seen, stats);
-                }
+            6 if !self.looks.is_empty() => {
+                let (id, seen) = self.looks.remove(n % self.looks.len());
+                let seen = seen.unwrap_or_else(|| self.truth(&id));
+                desk.looked(&id, seen, stats);
             }
             7 if self.list.is_none() => {
                 desk.list_began();
