@@ -6,4 +6,5 @@ pub mod docker;
 pub mod http;
 pub mod ids;
 mod lenient;
+pub mod mesos;
 pub mod metric;
