@@ -12,6 +12,7 @@ pub mod http;
 pub mod ids;
 mod lenient;
 pub mod logging;
+pub mod mesos;
 pub mod metric;
 pub mod printable;
 pub mod serve;
