@@ -1,10 +1,10 @@
 //! What two or more daemons of QAE share. Pure rooms (text or values in, values out) and thin shells round one outside thing;
 //! nothing here knows a daemon. Daemons import this crate and never each other.
 
-pub mod config;
 pub mod atomic_file;
 pub mod backoff;
 pub mod carbon;
+pub mod config;
 pub mod container;
 pub mod docker;
 pub mod exposition;

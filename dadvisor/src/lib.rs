@@ -1,24 +1,16 @@
 //! `dadvisor`: every container's CPU, memory, disk and network from the kernel into Graphite.
 
 pub mod board;
-pub mod config;
-pub mod disk_usage;
-pub mod host;
-pub mod http;
-pub mod inapp;
-pub mod mountinfo;
-pub mod oom;
-pub mod process;
-pub mod rate;
-pub mod recent;
 pub mod collect;
 pub mod collector;
+pub mod config;
 pub mod devices;
 pub mod diagnose;
 pub mod disk_usage;
 pub mod group;
 pub mod hierarchy;
 pub mod host;
+pub mod http;
 pub mod inapp;
 pub mod kernel;
 pub mod mountinfo;
