@@ -6,7 +6,7 @@ use crate::rate::{self, Previous};
 use crate::recent::Recent;
 use crate::sample::Sample;
 use common::container::Container;
-use common::metric::{Name, Value};
+use common::metric::{Name, Series, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Entry {
     /// Who it is.
     pub container: Arc<Container>,
+    /// What its metrics are called.
+    pub series: Series,
     /// Its cgroup below the hierarchy's root.
     pub cgroup: String,
     /// Whose network its figures are, in words: `own`, `host`, `shared with <id>`, `unknown`.
@@ -35,9 +37,10 @@ pub struct Entry {
 
 impl Entry {
     /// An entry without figures yet.
-    pub fn new(container: Arc<Container>) -> Self {
+    pub fn new(container: Arc<Container>, series: Series) -> Self {
         Self {
             container,
+            series,
             cgroup: String::new(),
             network: String::new(),
             timestamp: 0,

@@ -1,37 +1,23 @@
-//! One pass: who is here, read each, make metrics, hand the batch over.
+//! One pass: read each container, make metrics, print them into the batch.
 //!
-//! Runs on a thread of its own, because kernel files may take their time and nothing else should wait for them. The order inside a
-//! pass is the journey of one metric: [`crate::group`] reads, [`crate::rate`] makes rates, the batch names and prints, carbon's spool
-//! takes it. When [`Collector::pass`] returns, the pass survives a kill -9. In the steady state (no container came or went) reading
-//! allocates nothing.
+//! The order is the journey of one metric: [`crate::group`] reads, [`crate::rate`] makes rates, the batch names and prints. What comes
+//! and goes is taken over by [`Collector::reconcile`] only, so that in the steady state reading allocates nothing.
 
-use crate::board::{Board, Entry, PassStats, Shared, lock};
-use crate::group::{Group, Kernel, Reading};
-use crate::rate::{self, Previous};
-use crate::sample::{Field, Sample};
+mod tracked;
+
+use crate::board::Board;
+use crate::disk_usage::DiskUsage;
+use crate::group::Kernel;
+use crate::oom_watch::OomWatch;
 use crate::tick::{Now, Tick};
 use common::container::{Container, State};
+use common::ids::InstanceId;
+use common::logging::Episode;
 use common::metric::{Batch, Namer, Series};
-use std::collections::BTreeMap;
+use rustix::fd::{AsFd, BorrowedFd};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Limits, quotas and peaks are read this often, spread over the containers; a `docker update` is read at once.
-const SLOW_TIER: Duration = Duration::from_secs(60);
-
-/// One container under collection.
-struct Tracked {
-    container: Arc<Container>,
-    entry: Shared,
-    series: Series,
-    group: Option<Group>,
-    /// Monotonic time of the last sample of this run; None before the first.
-    sampled: Option<Duration>,
-    /// Monotonic time at which the slow tier is due.
-    slow_due: Duration,
-    /// The run began while we watched: its kernel counters began at 0.
-    fresh: bool,
-}
+use tracked::Tracked;
 
 /// What a pass needs besides the kernel.
 pub struct Surroundings {
@@ -45,18 +31,10 @@ pub struct Surroundings {
     pub started_ms: u64,
 }
 
-/// Reads all containers, pass by pass.
-pub struct Collector {
-    kernel: Kernel,
-    around: Surroundings,
-    tracked: BTreeMap<String, Tracked>,
-    stats: PassStats,
-}
-
-/// A container's OOM counter as read in a pass, for the ledger.
-pub struct OomReading {
+/// A container's OOM counter, for the ledger.
+pub struct OomReading<'a> {
     /// The container.
-    pub container: Arc<Container>,
+    pub container: &'a Container,
     /// Its cgroup's inode: names the run.
     pub inode: u64,
     /// The kernel's counter.
@@ -65,87 +43,134 @@ pub struct OomReading {
     pub fresh: bool,
 }
 
+/// Reads all containers, pass by pass.
+pub struct Collector {
+    kernel: Kernel,
+    around: Surroundings,
+    tracked: BTreeMap<String, Tracked>,
+    /// None where the kernel gives no notice; kills are then counted at ticks.
+    kills: Option<OomWatch>,
+    watching: Episode,
+    next_key: u64,
+    read_last: u64,
+    not_found: u64,
+    named_twice: u64,
+}
+
 impl Collector {
     /// A collector that knows no container yet.
     pub fn new(kernel: Kernel, around: Surroundings) -> Self {
-        Self { kernel, around, tracked: BTreeMap::new(), stats: PassStats::default() }
+        let mut watching = Episode::new("watch for OOM kills");
+        let kills = OomWatch::new(&kernel).map_err(|error| watching.failed(&error)).ok();
+        let tracked = BTreeMap::new();
+        Self { kernel, around, tracked, kills, watching, next_key: 0, read_last: 0, not_found: 0, named_twice: 0 }
     }
 
     /// Takes over the list of who is here. Known containers keep their figures; a changed name changes the series from now on.
     pub fn reconcile(&mut self, containers: &[Arc<Container>]) {
-        let mut left = std::mem::take(&mut self.tracked);
-        let mut names = BTreeMap::new();
-        for container in
-            containers.iter().filter(|c| matches!(c.state, State::Running | State::Paused))
-        {
-            let twin =
-                names.insert((container.app.clone(), container.instance.clone()), ()).is_some();
+        let mut known = std::mem::take(&mut self.tracked);
+        let (mut old, mut new): (Vec<_>, Vec<_>) = containers
+            .iter()
+            .filter(|c| matches!(c.state, State::Running | State::Paused))
+            .partition(|c| known.contains_key(&c.id));
+        // who was here first keeps the name; among newcomers the id decides, so that a restart of the daemon decides alike
+        old.sort_by(|a, b| a.id.cmp(&b.id));
+        new.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut taken = BTreeSet::new();
+        for container in old.into_iter().chain(new) {
+            let twin = !taken.insert((container.app.clone(), container.instance.clone()));
             let series = self.series(container, twin);
-            let tracked = match left.remove(&container.id) {
-                Some(mut known) => {
-                    if !Arc::ptr_eq(&known.container, container) {
-                        known.container = Arc::clone(container);
-                        lock(&known.entry).container = Arc::clone(container);
-                    }
-                    known.series = series;
-                    known
+            let tracked = match known.remove(&container.id) {
+                Some(mut tracked) => {
+                    tracked.rename(container, series);
+                    tracked
                 }
-                None => Tracked {
-                    container: Arc::clone(container),
-                    entry: Arc::new(std::sync::Mutex::new(Entry::new(Arc::clone(container)))),
-                    series,
-                    group: None,
-                    sampled: None,
-                    slow_due: Duration::ZERO,
-                    fresh: container.started_at_ms.is_some_and(|at| at >= self.around.started_ms),
-                },
+                None => {
+                    self.next_key += 1;
+                    let fresh = container.started_at_ms.is_some_and(|at| at >= self.around.started_ms);
+                    Tracked::new(container, series, self.next_key, fresh)
+                }
             };
             self.tracked.insert(container.id.clone(), tracked);
         }
-        let mut entries: Vec<_> = self.tracked.values().collect();
-        entries.sort_by(|a, b| {
-            (&a.container.app, &a.container.instance)
-                .cmp(&(&b.container.app, &b.container.instance))
-        });
-        self.around.board.set_entries(entries.into_iter().map(|t| Arc::clone(&t.entry)).collect());
+        if let Some(kills) = &mut self.kills {
+            known.values().for_each(|gone| kills.remove(gone.key));
+        }
+        let mut here: Vec<_> = self.tracked.values().collect();
+        here.sort_by_key(|t| (&t.container.app, &t.container.instance));
+        self.around.board.set_entries(here.into_iter().map(|t| Arc::clone(&t.entry)).collect());
     }
 
     /// Two containers that claim one name must not share a series: the second is told apart by its id.
-    fn series(&self, container: &Container, twin: bool) -> Series {
+    fn series(&mut self, container: &Container, twin: bool) -> Series {
+        let Container { app, instance, id, .. } = container;
         if !twin {
-            return self.around.namer.instance(&container.app, &container.instance);
+            return self.around.namer.instance(app, instance);
         }
-        let short = container.id.get(..12).unwrap_or(&container.id);
-        let apart = common::ids::InstanceId::new(format!("{}-{short}", container.instance));
-        tracing::warn!(app = %container.app, instance = %container.instance, id = %container.id,
-            "two containers claim the same app and instance; this one is sent as {apart}");
-        self.around.namer.instance(&container.app, &apart)
+        let apart = apart(instance, id);
+        self.named_twice += 1;
+        tracing::debug!(%app, %instance, id, "two containers claim one app and instance; this one is sent as {apart}");
+        self.around.namer.instance(app, &apart)
+    }
+
+    /// Reads every container and appends its metrics to the batch. `clock` is asked at each reading.
+    pub fn pass(
+        &mut self,
+        tick: Tick,
+        clock: &dyn Fn() -> Now,
+        disk: Option<&DiskUsage>,
+        batch: &mut Batch,
+        oom: &mut dyn FnMut(OomReading<'_>),
+    ) {
+        let budget = self.around.recent_max / self.tracked.len().max(1);
+        self.read_last = 0;
+        for tracked in self.tracked.values_mut() {
+            let now = clock();
+            let inode = tracked.inode();
+            if !tracked.read(&mut self.kernel, now.mono) {
+                self.not_found += 1;
+                continue;
+            }
+            if tracked.inode() != inode {
+                watch(&mut self.kills, &mut self.watching, tracked);
+            }
+            tracked.add_known(now.wall, disk);
+            tracked.publish(tick, budget, batch);
+            tracked.oom_reading(None, oom);
+            self.read_last += 1;
+        }
     }
 
     /// Limits of this container are read again in the next pass.
     pub fn limits_changed(&mut self, id: &str) {
         if let Some(tracked) = self.tracked.get_mut(id) {
-            tracked.slow_due = Duration::ZERO;
+            tracked.limits_changed();
         }
     }
 
-    /// Reads every container and appends its metrics to the batch. `clock` gives the monotonic time at each reading.
-    pub fn pass(
-        &mut self,
-        tick: Tick,
-        clock: &dyn Fn() -> Now,
-        batch: &mut Batch,
-        oom: &mut dyn FnMut(OomReading),
-    ) {
-        let budget = self.around.recent_max / self.tracked.len().max(1);
-        let mut read = 0;
-        for tracked in self.tracked.values_mut() {
-            if tracked.read(&mut self.kernel, clock().mono) {
-                tracked.publish(tick, clock().wall, budget, batch, oom);
-                read += 1;
-            }
+    /// Readable when the kernel has told of OOM kills; then [`Collector::read_kills`].
+    pub fn oom_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.kills.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads the counters of the containers in which the kernel killed.
+    pub fn read_kills(&mut self, oom: &mut dyn FnMut(OomReading<'_>)) {
+        let mut keys = BTreeSet::new();
+        let Some(kills) = &mut self.kills else { return };
+        if let Err(error) = kills.drain(|key| keys.extend([key])) {
+            self.watching.failed(&error);
+            self.kills = None;
+            return;
         }
-        self.stats.containers = read;
+        for tracked in self.tracked.values_mut().filter(|t| keys.contains(&t.key)) {
+            let counter = tracked.kills_now(&mut self.kernel);
+            tracked.oom_reading(counter, oom);
+        }
+    }
+
+    /// Whether a later run than the one this container object speaks of has begun.
+    pub fn runs_anew(&self, container: &Container) -> bool {
+        self.tracked.get(&container.id).is_some_and(|t| t.container.started_at_ms > container.started_at_ms)
     }
 
     /// The kernel side, for its figures.
@@ -153,88 +178,31 @@ impl Collector {
         &self.kernel
     }
 
-    /// Containers read in the last pass, and known.
-    pub fn counts(&self) -> (u64, usize) {
-        (self.stats.containers, self.tracked.len())
+    /// Containers read in the last pass.
+    pub fn read_last(&self) -> u64 {
+        self.read_last
+    }
+
+    /// Times a container had no cgroup when a pass came to it.
+    pub fn not_found(&self) -> u64 {
+        self.not_found
+    }
+
+    /// Times a container was told apart from another with its name.
+    pub fn named_twice(&self) -> u64 {
+        self.named_twice
     }
 }
 
-impl Tracked {
-    /// Reads one sample into the entry. False if there is none this time: the container is not there yet, or gone.
-    fn read(&mut self, kernel: &mut Kernel, mono: Duration) -> bool {
-        let entry = Arc::clone(&self.entry);
-        let mut entry = lock(&entry);
-        // twice: a removed cgroup may have been made anew under the same name (a restart)
-        for _ in 0..2 {
-            let group = match &mut self.group {
-                Some(group) => group,
-                None => match Group::open(kernel, &self.container) {
-                    Ok(group) => {
-                        entry.cgroup = group.path().display().to_string();
-                        self.slow_due = Duration::ZERO;
-                        self.sampled = None;
-                        self.group.insert(group)
-                    }
-                    Err(_) => return false,
-                },
-            };
-            let slow = mono >= self.slow_due;
-            let Entry { sample, previous, .. } = &mut *entry;
-            std::mem::swap(sample, previous);
-            match group.read(kernel, slow, sample) {
-                Reading::Ok => {
-                    entry.elapsed = self.sampled.map(|at| mono.saturating_sub(at));
-                    self.sampled = Some(mono);
-                    if slow {
-                        self.slow_due = mono + SLOW_TIER;
-                    }
-                    return true;
-                }
-                Reading::Gone => {
-                    std::mem::swap(sample, previous);
-                    self.group = None;
-                    self.fresh = true;
-                }
-            }
-        }
-        false
-    }
-
-    /// From the entry into the batch, the last hour and the ledger.
-    fn publish(
-        &mut self,
-        tick: Tick,
-        wall: Duration,
-        budget: usize,
-        batch: &mut Batch,
-        oom: &mut dyn FnMut(OomReading),
-    ) {
-        let mut entry = lock(&self.entry);
-        let entry = &mut *entry;
-        add_identity(&mut entry.sample, &self.container, wall);
-        entry.timestamp = tick.timestamp;
-        entry.recent.push(tick.timestamp, entry.elapsed, &entry.sample.figures, budget);
-        let previous = entry.elapsed.and_then(|elapsed| Previous::new(&entry.previous, elapsed));
-        rate::each(&entry.sample, previous, &mut |name, value| {
-            batch.push(&self.series, name, value)
-        });
-        if let (Some(kills), Some(group)) = (entry.sample.figures.get(Field::OomKills), &self.group)
-        {
-            oom(OomReading {
-                container: Arc::clone(&self.container),
-                inode: group.inode(),
-                kills,
-                fresh: self.fresh,
-            });
-        }
-    }
+/// `<instance>-<first 12 of the id>`.
+fn apart(instance: &InstanceId, id: &str) -> InstanceId {
+    InstanceId::new(format!("{instance}-{}", id.get(..12).unwrap_or(id)))
 }
 
-/// What is known without the kernel.
-fn add_identity(sample: &mut Sample, container: &Container, wall: Duration) {
-    let now_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-    if let Some(started) = container.started_at_ms {
-        sample.figures.set(Field::Uptime, now_ms.saturating_sub(started) / 1000);
+fn watch(kills: &mut Option<OomWatch>, watching: &mut Episode, tracked: &Tracked) {
+    let (Some(kills), Some(group)) = (kills, &tracked.group) else { return };
+    match kills.add(tracked.key, group) {
+        Ok(()) => watching.recovered(),
+        Err(error) => watching.failed(&error),
     }
-    sample.figures.set(Field::Restarts, container.restarts);
 }

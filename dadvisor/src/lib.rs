@@ -1,5 +1,6 @@
 //! `dadvisor`: every container's CPU, memory, disk and network from the kernel into Graphite.
 
+pub mod agent;
 pub mod board;
 pub mod collect;
 pub mod collector;
@@ -16,10 +17,13 @@ pub mod kernel;
 pub mod mountinfo;
 pub mod network;
 pub mod oom;
+pub mod oom_totals;
 pub mod oom_watch;
+pub mod own;
 pub mod process;
 pub mod rate;
 pub mod read;
 pub mod recent;
 pub mod sample;
+pub mod scrapes;
 pub mod tick;
