@@ -27,3 +27,6 @@ pub mod recent;
 pub mod sample;
 pub mod scrapes;
 pub mod tick;
+pub mod cgroup_scan;
+pub mod sample;
+pub mod watch;
