@@ -1,4 +1,17 @@
 //! One container as every agent sees it, and how it is recognised (product.md, "How an instance is recognised").
+//!
+//! Pure: [`from_inspect`] reads what a Docker engine says of a container, [`app_of_task`] and [`mesos_container_id`] what Mesos says.
+
+mod identity;
+mod inspect;
+mod mesos_name;
+mod moment;
+mod task_id;
+
+pub use identity::{LABEL_APP, LABEL_INSTANCE, short_id};
+pub use inspect::{InspectError, Inspected, LABEL_LOGS, Rules, from_inspect, is_id};
+pub use mesos_name::{Sandbox, is_executor, is_uuid, mesos_container_id, sandbox};
+pub use task_id::app_of_task;
 
 use crate::ids::{AppId, InstanceId};
 use serde::{Deserialize, Serialize};

@@ -58,7 +58,8 @@ impl AppId {
         if plain && self.0.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) {
             return self.0.replace('/', "_");
         }
-        component(&self.0)
+        // an underscore of its own would look like a slash: `a_b` and `a/b` must not share a series
+        if self.0.contains('_') { hashed(&self.0) } else { component(&self.0) }
     }
 }
 
@@ -78,13 +79,16 @@ impl NodeName {
 
 /// Any foreign name (instance, host, interface, device, mount) as one Graphite path component.
 pub fn component(name: &str) -> String {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let starts_well = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
-    if starts_well && name.len() <= MAX_COMPONENT && name.bytes().all(allowed) {
+    if starts_well(name) && name.len() <= MAX_COMPONENT && name.bytes().all(allowed) {
         return name.to_owned();
     }
+    hashed(name)
+}
+
+/// The name with foreign bytes replaced and cut to length, told apart by a hash of the original.
+fn hashed(name: &str) -> String {
     let mut out = String::with_capacity(name.len().min(MAX_COMPONENT) + 10);
-    if !starts_well {
+    if !starts_well(name) {
         out.push('x');
     }
     // 9 bytes are kept for the hash, 1 for the leading letter
@@ -94,6 +98,14 @@ pub fn component(name: &str) -> String {
     out.push('-');
     out.push_str(&format!("{:08x}", fnv1a32(name.as_bytes())));
     out
+}
+
+fn allowed(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
+}
+
+fn starts_well(name: &str) -> bool {
+    name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// FNV-1a, 32 bits: small, stable over releases, good enough to keep two escaped names apart.
@@ -118,6 +130,7 @@ mod tests {
         assert!(dotted.starts_with("a_b-"), "{dotted}");
         assert_ne!(dotted, component("a_b"));
         assert_ne!(AppId::new("docker/a_b").component(), AppId::new("docker/a/b").component());
+        assert_ne!(AppId::new("a_b").component(), AppId::new("a/b").component());
         assert_eq!(component("eth0"), "eth0");
         assert!(component("").starts_with("x-"));
         assert!(component("-x").starts_with("x-x-"));

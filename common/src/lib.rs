@@ -1,6 +1,16 @@
 //! What two or more daemons of QAE share. Pure rooms (text or values in, values out) and thin shells round one outside thing;
 //! nothing here knows a daemon. Daemons import this crate and never each other.
 
+pub mod config;
 pub mod container;
+pub mod docker;
+pub mod exposition;
+pub mod http;
 pub mod ids;
+mod lenient;
+pub mod logging;
 pub mod metric;
+pub mod printable;
+pub mod serve;
+pub mod stop;
+pub mod systemd;

@@ -89,6 +89,8 @@ fields! {
     PidsLimit "pids.limit" Whole "Most processes and threads allowed; absent when none.",
     PidsPeak "pids.peak" Whole "Most processes and threads seen at once.",
     PidsLimitHits "pids.limit_hits_total" Whole "Forks refused by the limit.",
+    Processes "pids.processes" Whole "Processes, threads not counted apart.",
+    OpenFiles "pids.open_files" Whole "Descriptors open in all processes (Linux 6.2 and later).",
     PressureCpuSome "pressure.cpu.some_seconds_total" Micros "Time at least one task waited for CPU.",
     PressureCpuFull "pressure.cpu.full_seconds_total" Micros "Time all tasks waited for CPU.",
     PressureMemorySome "pressure.memory.some_seconds_total" Micros "Time at least one task waited for memory.",
@@ -162,6 +164,25 @@ impl Figures {
     pub fn set_some(&mut self, field: Field, value: Option<u64>) {
         if let Some(value) = value {
             self.set(field, value);
+        }
+    }
+
+    /// Records a figure, or its absence.
+    pub fn put(&mut self, field: Field, value: Option<u64>) {
+        match value {
+            Some(value) => self.set(field, value),
+            None => self.unset(field),
+        }
+    }
+
+    /// Records every figure that `other` has.
+    pub fn overlay(&mut self, other: &Self) {
+        let mut left = other.present;
+        self.present |= left;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            self.values[at] = other.values[at];
+            left &= left - 1;
         }
     }
 
@@ -325,6 +346,12 @@ mod tests {
         figures.add(Field::IoReads, 2);
         figures.add(Field::IoReads, u64::MAX);
         assert_eq!(figures.get(Field::IoReads), Some(u64::MAX));
+        let mut other = Figures::default();
+        other.put(Field::IoWrites, Some(7));
+        other.put(Field::IoReads, None);
+        other.overlay(&figures);
+        assert_eq!(other.iter().count(), 3);
+        assert_eq!(other.get(Field::IoReads), Some(u64::MAX));
         figures.unset(Field::CpuUsage);
         assert_eq!(figures.iter().map(|(f, _)| f).collect::<Vec<_>>(), [Field::IoReads]);
     }
