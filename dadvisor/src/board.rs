@@ -29,6 +29,8 @@ pub struct Entry {
     pub elapsed: Option<Duration>,
     /// The last hour.
     pub recent: Recent,
+    /// What the app inside told at the last tick, where it was asked for by label.
+    pub inside: Vec<(String, Value)>,
 }
 
 impl Entry {
@@ -43,13 +45,17 @@ impl Entry {
             previous: Sample::default(),
             elapsed: None,
             recent: Recent::default(),
+            inside: Vec::new(),
         }
     }
 
-    /// Every metric of the last pass, rates included.
+    /// Every metric of the last pass, rates and what the app inside told included.
     pub fn each(&self, emit: &mut impl FnMut(Name<'_>, Value)) {
         let previous = self.elapsed.and_then(|elapsed| Previous::new(&self.previous, elapsed));
         rate::each(&self.sample, previous, emit);
+        for (name, value) in &self.inside {
+            emit(Name::from(name.as_str()), *value);
+        }
     }
 }
 

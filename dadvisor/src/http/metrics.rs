@@ -1,0 +1,213 @@
+//! `/metrics`: containers as `qae_container_*`, the node as `qae_node_*`, this daemon as `dadvisor_*`.
+//!
+//! Devices, interfaces, cores and mounts become labels of their own families (`qae_container_io_device_read_bytes_total{device="sda"}`),
+//! apart from the sums over them, so that nothing is counted twice by `sum()`.
+
+use super::own::Own;
+use super::{Face, Neighbours};
+use crate::board::{Entry, PassStats, lock};
+use crate::sample::Field;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use common::container::{Container, Source};
+use common::docker::Engine;
+use common::exposition::{self, Exposition, Labels, family};
+use common::metric::{Name, Value};
+use std::sync::Arc;
+
+pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
+    let mut out = Exposition::default();
+    let mut recent = 0;
+    for entry in face.board.entries() {
+        let entry = lock(&entry);
+        container(&mut out, &entry, &face.dc);
+        recent += entry.recent.bytes() as u64;
+    }
+    let labels = Labels::new(&[("dc", &face.dc), ("node", &face.node)]);
+    for (name, value) in face.board.node() {
+        node(&mut out, &labels, &name, value);
+    }
+    let mut own = OwnFigures { out: &mut out };
+    own.one("recent_bytes", "Memory taken by the last hour.", Value::Int(recent));
+    own.one(
+        "start_time_seconds",
+        "Start of this process, Unix time.",
+        Value::Milli(face.started_at_ms),
+    );
+    own.pass(&face.board.stats());
+    own.process(Own::read());
+    face.counts.each(|name, value| {
+        own.one(
+            &format!("http_{name}_total"),
+            "What happened at the HTTP side.",
+            Value::Int(value),
+        );
+    });
+    own.neighbours(&(face.neighbours)());
+    ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], out.finish()).into_response()
+}
+
+/// What tells one container from another; two instances of the same name still differ by `container`.
+fn labels(container: &Container, dc: &str) -> Labels {
+    let id = match container.source {
+        Source::Docker => container.id.get(..12).unwrap_or(&container.id),
+        Source::Mesos | Source::Cgroup => &container.id,
+    };
+    Labels::new(&[
+        ("dc", dc),
+        ("app", container.app.as_str()),
+        ("instance", container.instance.as_str()),
+        ("container", id),
+    ])
+}
+
+fn container(out: &mut Exposition, entry: &Entry, dc: &str) {
+    let labels = labels(&entry.container, dc);
+    entry.each(&mut |Name(head, item, tail), value| {
+        if item.is_empty() {
+            out.add(&family("qae_container", head), help(head), &labels, value);
+        } else {
+            let (name, label) = per_item(head, tail);
+            out.add(&family("qae_container", &name), ITEM_HELP, &labels.and(label, item), value);
+        }
+    });
+}
+
+fn node(out: &mut Exposition, labels: &Labels, name: &str, value: f64) {
+    const ITEMS: [&str; 3] = ["io.", "net.", "filesystem."];
+    let item = ITEMS.iter().find_map(|head| {
+        let (item, tail) = name.strip_prefix(head)?.split_once('.')?;
+        Some((*head, item, tail))
+    });
+    let value = Value::Float(value);
+    match item {
+        Some((head, item, tail)) => {
+            let (name, label) = per_item(head, tail);
+            out.add(&family("qae_node", &name), ITEM_HELP, &labels.and(label, item), value);
+        }
+        None => out.add(&family("qae_node", name), help(name), labels, value),
+    }
+}
+
+const ITEM_HELP: &str = "By the device, interface, core or mount named in the label.";
+
+/// The family of a figure that comes in several, and the label that tells them apart.
+fn per_item(head: &str, tail: &str) -> (String, &'static str) {
+    let label = match head.split('.').next() {
+        Some("io") => "device",
+        Some("net") => "interface",
+        Some("cpu") => "core",
+        Some("filesystem") => "mount",
+        _ => "item",
+    };
+    let group = head.trim_end_matches('.').trim_end_matches(".core");
+    (format!("{group}.{label}.{}", tail.trim_start_matches('.')), label)
+}
+
+fn help(name: &str) -> &'static str {
+    match Field::ALL.iter().find(|f| f.name() == name) {
+        Some(field) => field.help(),
+        None if name.ends_with("percent") => {
+            "A share in percent, made from two ticks where it is a rate."
+        }
+        None if name.ends_with("per_second") => "A rate, made from two ticks.",
+        None => "See docs/metrics.md.",
+    }
+}
+
+/// Numbers of carbon's status, and what makes counters of those that only rise.
+const CARBON: [(&str, &str, &str); 19] = [
+    ("waiting_points", "", "Points that wait to be acknowledged."),
+    ("waiting_bytes", "", "Bytes of them in the spool."),
+    ("oldest_seconds", "", "Age of the oldest of them."),
+    ("disk_bytes", "", "Bytes of the spool's files."),
+    ("memory_bytes", "", "Bytes kept in memory because the disk takes nothing."),
+    ("submitted_points", "_total", "Points taken in."),
+    ("sent_points", "_total", "Points written to a connection, repetitions included."),
+    ("acknowledged_points", "_total", "Points acknowledged, repetitions included."),
+    ("replayed_points", "_total", "Acknowledged points put back because their destination ended."),
+    ("dropped_at_cap_points", "_total", "Points dropped unsent at the spool's cap."),
+    ("dropped_disk_points", "_total", "Points dropped unsent for want of disk and memory."),
+    ("damaged_points", "_total", "Points in damaged records of the spool."),
+    ("damaged_records", "_total", "Damaged records and unreadable places in the spool."),
+    ("refused_lines", "_total", "Lines that could not be sent as pickle."),
+    ("deliveries", "_total", "Chunks acknowledged."),
+    ("failures", "_total", "Chunks or connections that failed."),
+    ("replays", "_total", "Times a destination ended inside the replay window."),
+    ("reconnects", "_total", "Times sending worked again."),
+    ("failovers", "_total", "Times another destination than before acknowledged."),
+];
+
+struct OwnFigures<'a> {
+    out: &'a mut Exposition,
+}
+
+impl OwnFigures<'_> {
+    fn one(&mut self, name: &str, help: &str, value: Value) {
+        self.labelled(name, help, &Labels::default(), value);
+    }
+
+    fn labelled(&mut self, name: &str, help: &str, labels: &Labels, value: Value) {
+        self.out.add(&family("dadvisor", name), help, labels, value);
+    }
+
+    fn pass(&mut self, stats: &PassStats) {
+        let version = Labels::new(&[("version", env!("CARGO_PKG_VERSION"))]);
+        self.labelled("build_info", "The version, in a label.", &version, Value::Int(1));
+        self.one("passes_total", "Passes taken.", Value::Int(stats.passes));
+        self.one("pass_timestamp_seconds", "Tick of the last pass.", Value::Int(stats.timestamp));
+        self.one("pass_seconds", "Wall time of the last pass.", Value::Float(stats.seconds));
+        self.one(
+            "passes_seconds_total",
+            "Wall time of all passes.",
+            Value::Float(stats.seconds_total),
+        );
+        self.one("containers", "Containers read in the last pass.", Value::Int(stats.containers));
+        self.one("points", "Points made in the last pass.", Value::Int(stats.points));
+        for (family, seconds) in &stats.family_seconds {
+            self.labelled(
+                "family_seconds_total",
+                "Time spent per family of figures.",
+                &Labels::new(&[("family", family)]),
+                Value::Float(*seconds),
+            );
+        }
+        for (name, kind, count) in &stats.counters {
+            let labels =
+                if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
+            let name = format!("{}_total", name.trim_end_matches("_total"));
+            self.labelled(&name, "What the collector counts.", &labels, Value::Int(*count));
+        }
+    }
+
+    fn process(&mut self, own: Own) {
+        if let Some(bytes) = own.resident {
+            self.one("resident_bytes", "Resident memory of this process.", Value::Int(bytes));
+        }
+        if let Some(ms) = own.cpu_ms {
+            self.one("cpu_seconds_total", "CPU time of this process.", Value::Milli(ms));
+        }
+    }
+
+    fn neighbours(&mut self, neighbours: &Neighbours) {
+        let carbon = &neighbours.carbon;
+        if let Some(state) = carbon.get("state").and_then(serde_json::Value::as_str) {
+            let labels = Labels::new(&[("state", state)]);
+            self.labelled("carbon_state", "How sending goes, in a label.", &labels, Value::Int(1));
+        }
+        for (key, suffix, help) in CARBON {
+            if let Some(n) = carbon.get(key).and_then(serde_json::Value::as_u64) {
+                self.one(&format!("carbon_{key}{suffix}"), help, Value::Int(n));
+            }
+        }
+        if let Some(engine) = &neighbours.docker {
+            let up = u64::from(matches!(engine, Engine::Up { .. }));
+            self.one("docker_up", "Whether the Docker engine answers.", Value::Int(up));
+        }
+        for (name, count) in &neighbours.docker_counts {
+            let name = format!("docker_{name}_total");
+            self.one(&name, "What following the Docker engine counts.", Value::Int(*count));
+        }
+    }
+}
