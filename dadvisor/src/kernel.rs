@@ -140,6 +140,16 @@ impl Kernel {
         self.mode() == Mode::V2
     }
 
+    /// A directory beneath which every cgroup of the host can be found: the memory hierarchy, or the only one there is.
+    pub fn scan_root(&self) -> PathBuf {
+        let tree = [Tree::Memory, Tree::Cpuacct, Tree::Cpu, Tree::Unified];
+        let mount = tree.into_iter().find_map(|tree| self.hierarchies.mount(tree));
+        mount.map_or_else(
+            || self.roots.cgroup.clone(),
+            |m| PathBuf::from(std::ffi::OsStr::from_bytes(&m.point)),
+        )
+    }
+
     /// CPUs online.
     pub fn cores(&self) -> Option<u64> {
         self.cores

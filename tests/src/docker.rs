@@ -63,10 +63,10 @@ impl Docker {
     /// The command, not yet run.
     pub fn command(&self) -> Command {
         let mut command = Command::new("docker");
-        command.env_remove("DOCKER_CONTEXT").arg("-H").arg(format!(
-            "unix://{}",
-            self.socket.display()
-        ));
+        command
+            .env_remove("DOCKER_CONTEXT")
+            .arg("-H")
+            .arg(format!("unix://{}", self.socket.display()));
         command
     }
 
@@ -124,7 +124,11 @@ impl Drop for Docker {
         let left = self.cli(["ps", "-aq", "--filter", &filter]);
         let removed = left.and_then(|ids| {
             let ids: Vec<_> = ids.split_ascii_whitespace().collect();
-            if ids.is_empty() { Ok(String::new()) } else { self.cli([&["rm", "-f"], &ids[..]].concat()) }
+            if ids.is_empty() {
+                Ok(String::new())
+            } else {
+                self.cli([&["rm", "-f"], &ids[..]].concat())
+            }
         });
         if let Err(e) = removed {
             eprintln!("containers labelled {filter} may be left: {e:#}");

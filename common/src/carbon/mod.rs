@@ -44,6 +44,7 @@ pub use status::{State, Status};
 
 use crate::metric::Batch;
 use sender::Sender;
+use serde::{Deserialize, Serialize};
 use spool::{Spool, lock};
 use status::{Health, wall_ms};
 use std::io;
@@ -54,7 +55,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How points travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// One line a point (port 2003 by habit).
     Plaintext,

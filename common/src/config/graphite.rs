@@ -1,6 +1,7 @@
 //! `[graphite]`: where metrics go, and in which form.
 
 use super::{At, text};
+use crate::carbon::Protocol;
 use crate::metric::Style;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -25,16 +26,6 @@ pub struct Graphite {
     pub drain_rate: u32,
     /// graphite-web's address; None if not configured.
     pub render_url: Option<String>,
-}
-
-/// What the destinations speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// A line per point, carbon's port 2003.
-    Plaintext,
-    /// Frames of pickled lists, carbon's port 2004.
-    Pickle,
 }
 
 /// [`Style`] as typed.
