@@ -6,3 +6,6 @@ pub mod docker;
 pub mod engine;
 pub mod http;
 pub mod wait;
+//! The harness of the end-to-end tests.
+
+pub mod graphite;
