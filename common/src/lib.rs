@@ -4,6 +4,7 @@
 pub mod config;
 pub mod container;
 pub mod docker;
+pub mod exit;
 pub mod exposition;
 pub mod http;
 pub mod ids;
