@@ -1,3 +1,69 @@
-//! `make bench`.
+//! `make bench`: every figure that docs/benchmarks.md claims, measured in one run. Needs root; `bench/bench.sh` prepares the rest.
 
-fn main() {}
+mod churn;
+mod containers;
+mod cost;
+mod daemon;
+mod floor;
+mod process;
+mod simulated;
+mod start;
+mod table;
+
+use clap::{Parser, Subcommand};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
+use std::path::PathBuf;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Allocations of this process so far.
+fn allocations() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.allocations + stats.reallocations
+}
+
+#[derive(Parser)]
+#[command(about = "Measures what docs/benchmarks.md claims; run as root")]
+struct Args {
+    /// The built daemon.
+    #[arg(long, default_value = "target/release/dadvisor")]
+    binary: PathBuf,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Cost of a pass per cgroup over the floor, at 10 to 3,000 cgroups; allocations.
+    Cost,
+    /// Growth over 10,000 starts and stops.
+    Churn,
+    /// Size of the binary, time to the first metric.
+    Start,
+    /// The whole daemon on many real Docker containers, into a real carbon.
+    Containers {
+        /// How many.
+        #[arg(long, default_value_t = 500)]
+        count: usize,
+        /// Carbon's plaintext address.
+        #[arg(long)]
+        carbon: String,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    dadvisor::read::budget::raise_nofile()?;
+    let (title, table) = match args.what {
+        What::Cost => ("Cost of a pass per cgroup (median of 15 rounds, one run)", cost::run()?),
+        What::Churn => ("Starts and stops", churn::run()?),
+        What::Start => ("Size and start", start::run(&args.binary)?),
+        What::Containers { count, carbon } => {
+            ("Idle Docker containers, 10 s tick", containers::run(count, &carbon, &args.binary)?)
+        }
+    };
+    println!("### {title}\n\n{table}");
+    Ok(())
+}

@@ -1,6 +1,9 @@
 //! What two or more daemons of QAE share. Pure rooms (text or values in, values out) and thin shells round one outside thing;
 //! nothing here knows a daemon. Daemons import this crate and never each other.
 
+pub mod atomic_file;
+pub mod backoff;
+pub mod carbon;
 pub mod config;
 pub mod container;
 pub mod docker;
@@ -10,6 +13,7 @@ pub mod http;
 pub mod ids;
 mod lenient;
 pub mod logging;
+pub mod mesos;
 pub mod metric;
 pub mod printable;
 pub mod serve;

@@ -6,7 +6,7 @@ use crate::rate::{self, Previous};
 use crate::recent::Recent;
 use crate::sample::Sample;
 use common::container::Container;
-use common::metric::{Name, Value};
+use common::metric::{Name, Series, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Entry {
     /// Who it is.
     pub container: Arc<Container>,
+    /// What its metrics are called.
+    pub series: Series,
     /// Its cgroup below the hierarchy's root.
     pub cgroup: String,
     /// Whose network its figures are, in words: `own`, `host`, `shared with <id>`, `unknown`.
@@ -29,13 +31,16 @@ pub struct Entry {
     pub elapsed: Option<Duration>,
     /// The last hour.
     pub recent: Recent,
+    /// What the app inside told at the last tick, where it was asked for by label.
+    pub inside: Vec<(String, Value)>,
 }
 
 impl Entry {
     /// An entry without figures yet.
-    pub fn new(container: Arc<Container>) -> Self {
+    pub fn new(container: Arc<Container>, series: Series) -> Self {
         Self {
             container,
+            series,
             cgroup: String::new(),
             network: String::new(),
             timestamp: 0,
@@ -43,13 +48,17 @@ impl Entry {
             previous: Sample::default(),
             elapsed: None,
             recent: Recent::default(),
+            inside: Vec::new(),
         }
     }
 
-    /// Every metric of the last pass, rates included.
+    /// Every metric of the last pass, rates and what the app inside told included.
     pub fn each(&self, emit: &mut impl FnMut(Name<'_>, Value)) {
         let previous = self.elapsed.and_then(|elapsed| Previous::new(&self.previous, elapsed));
         rate::each(&self.sample, previous, emit);
+        for (name, value) in &self.inside {
+            emit(Name::from(name.as_str()), *value);
+        }
     }
 }
 

@@ -113,7 +113,7 @@ impl Group {
     /// Reads everything asked for into `sample`, which is emptied first. The first reading of a group is slow whatever `slow` says.
     pub fn read(&mut self, kernel: &mut Kernel, slow: bool, sample: &mut Sample) -> Reading {
         sample.clear();
-        let slow = slow || std::mem::take(&mut self.fresh);
+        let slow = std::mem::take(&mut self.fresh) || slow;
         let families = kernel.families;
         let mut lap = Lap(Instant::now());
         self.files.begin(&mut kernel.reader, slow);

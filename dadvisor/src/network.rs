@@ -167,10 +167,14 @@ impl Network {
         if slow {
             self.absent = 0;
             self.search = true;
-            // a process may move to another namespace
-            if self.process.as_mut().is_some_and(|process| !process.refresh()) {
-                self.process = None;
-            }
+        }
+        // A process may move to another namespace; one that has just been started may still be in the host's. Where nothing is read,
+        // this is also how its death is noticed.
+        if (slow || self.view != NetView::Own)
+            && self.process.as_mut().is_some_and(|process| !process.refresh())
+        {
+            self.process = None;
+            self.search = true;
         }
         // a process that died since the last pass is replaced at once
         for _ in 0..2 {

@@ -79,9 +79,9 @@ impl Ledger {
         self.add(app, added)
     }
 
-    /// Forgets a container that is gone; its app's total stays.
-    pub fn forget(&mut self, container: &str) {
-        self.runs.remove(container);
+    /// Forgets the containers that are gone; their apps' totals stay.
+    pub fn keep(&mut self, here: impl Fn(&str) -> bool) {
+        self.runs.retain(|id, _| here(id));
     }
 
     fn run(&mut self, container: &str) -> &mut [Run; 2] {
@@ -133,7 +133,7 @@ mod tests {
             "the kill of the run before that its counter showed"
         );
         assert_eq!(ledger.event(&app(), "c", true), 1, "one more that it never showed");
-        ledger.forget("c");
+        ledger.keep(|_| false);
         assert_eq!(ledger.totals()[&app()], 2);
     }
 

@@ -114,7 +114,7 @@ fn a_network_namespace_is_read_once_and_survives_its_process() {
     let mut kernel = kernel(true);
     let (mut one, mut two) = (Sandbox::new(), Sandbox::new());
     let owner = one.spawn("exec unshare -n sleep 1000");
-    wait_for("the namespace", || sandbox::netns(owner) != sandbox::netns(1));
+    wait_for("the namespace", || sandbox::netns(owner) != sandbox::netns(std::process::id()));
     let joined = two.spawn(&format!("exec nsenter -t {owner} -n sleep 1000"));
     wait_for("the join", || sandbox::netns(joined) == sandbox::netns(owner));
     let mut second = two.container(Some(joined));

@@ -1,1 +1,8 @@
-//! The harness of the end-to-end tests.
+//! The harness of the end-to-end tests: the built daemon, real Docker engines, a real Graphite. What it starts it stops, what it makes it
+//! removes, also when a test fails. Nothing of the code under test is used here: the harness must not share its mistakes.
+
+pub mod dadvisor;
+pub mod docker;
+pub mod engine;
+pub mod http;
+pub mod wait;

@@ -166,7 +166,9 @@ impl Desk {
             }
             let known = self.known.get(&entry.id);
             let same = self.prints.get(&entry.id) == Some(&entry.print);
-            if known.is_some_and(|k| same && !all && !k.restarted(entry, now_ms)) {
+            if known
+                .is_some_and(|k| same && !all && !k.differs(entry) && !k.restarted(entry, now_ms))
+            {
                 continue;
             }
             if known.is_none() && self.first {
@@ -333,6 +335,13 @@ impl Desk {
 }
 
 impl Known {
+    /// True if the list contradicts what a look saw: an entry that is as it was before the look may still have been another meanwhile.
+    fn differs(&self, entry: &Listed) -> bool {
+        let paused = self.container.state == State::Paused;
+        entry.paused.is_some_and(|p| p != paused)
+            || entry.health.is_some_and(|h| h != self.container.health)
+    }
+
     /// True if the list shows a younger run than the one that is known.
     fn restarted(&self, entry: &Listed, now_ms: u64) -> bool {
         let (Some(most), Some(started)) = (entry.up_at_most, self.container.started_at_ms) else {

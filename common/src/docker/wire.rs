@@ -1,6 +1,6 @@
 //! What the engine says, as values: its version, its list of containers, its events. Pure.
 
-use crate::container::{is_executor, is_id};
+use crate::container::{Health, is_executor, is_id};
 use crate::lenient::{from_json, lenient};
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,6 +51,10 @@ pub(super) struct Listed {
     pub(super) executor: bool,
     /// Running or paused; an engine that does not say lists only those.
     pub(super) runs: bool,
+    /// Whether it is paused, where the engine says so.
+    pub(super) paused: Option<bool>,
+    /// Its health, where the engine says so.
+    pub(super) health: Option<Health>,
     /// Changes when the entry does, apart from the passing of time.
     pub(super) print: u64,
     /// No more than this many seconds up, by the engine's own words ("Up 3 minutes").
@@ -75,7 +79,14 @@ fn listed(mut entry: Value) -> Option<Listed> {
     let status = entry.get("Status").and_then(Value::as_str).unwrap_or("");
     let mut hasher = DefaultHasher::new();
     // "Up 3 minutes (healthy)": the remark counts, the time does not
-    status.split_once('(').map(|(_, remark)| remark).hash(&mut hasher);
+    let remark = status.split_once('(').map(|(_, remark)| remark);
+    remark.hash(&mut hasher);
+    let health = match remark {
+        Some("healthy)") => Some(Health::Healthy),
+        Some("unhealthy)") => Some(Health::Unhealthy),
+        _ => None,
+    };
+    let paused = (!state.is_empty()).then_some(state == "paused");
     let up_at_most = up_at_most(status);
     // only what is stable: newer engines add counters that tick
     for key in [
@@ -95,7 +106,7 @@ fn listed(mut entry: Value) -> Option<Listed> {
             value.to_string().hash(&mut hasher);
         }
     }
-    Some(Listed { id, executor, runs, print: hasher.finish(), up_at_most })
+    Some(Listed { id, executor, runs, paused, health, print: hasher.finish(), up_at_most })
 }
 
 /// Sorts every list within a value. The depth is bounded by the JSON parser.

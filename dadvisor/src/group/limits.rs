@@ -167,8 +167,9 @@ impl Census<'_> {
         let len = match reader.to_end(dir, c"cgroup.procs", Family::Limits) {
             Ok(len) => len,
             Err(errno) => {
-                // a child cgroup that has just been removed is no fault
-                self.whole &= cause_of(errno) == Cause::Gone;
+                // a child removed meanwhile has none; the processes of a threaded child are listed further up
+                let none = [Cause::Gone, Cause::Absent, Cause::Unsupported];
+                self.whole &= none.contains(&cause_of(errno));
                 return ControlFlow::Continue(());
             }
         };

@@ -22,7 +22,15 @@ fn seen(n: usize, run: u32) -> Seen {
 }
 
 fn listed(n: usize, print: u64) -> Listed {
-    Listed { id: id(n), executor: false, runs: true, print, up_at_most: None }
+    Listed {
+        id: id(n),
+        executor: false,
+        runs: true,
+        paused: None,
+        health: None,
+        print,
+        up_at_most: None,
+    }
 }
 
 fn hear(desk: &mut Desk, n: usize, happening: Happening) {
@@ -198,6 +206,7 @@ impl Model {
         // the engine's words always show that a run is another one
         let entry = |n: usize| Listed {
             up_at_most: Some(1),
+            paused: Some(self.paused[n]),
             print: u64::from(self.run[n]) * 2 + u64::from(self.paused[n]),
             ..listed(n, 0)
         };
@@ -265,7 +274,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// Whatever the order in which events, looks and lists come, in the end the inventory is the truth, and the news add up to it.
     #[test]

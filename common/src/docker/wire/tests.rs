@@ -36,6 +36,19 @@ fn a_list_entry_is_the_same_until_it_changes() {
 }
 
 #[test]
+fn an_entry_says_pause_and_health() {
+    let of = |state: &str, status: &str| {
+        let entry = listed(json!({"Id": ID, "State": state, "Status": status})).unwrap();
+        (entry.runs, entry.paused, entry.health)
+    };
+    assert_eq!(of("running", "Up 1 second (healthy)"), (true, Some(false), Some(Health::Healthy)));
+    assert_eq!(of("running", "Up 1 second (unhealthy)").2, Some(Health::Unhealthy));
+    assert_eq!(of("paused", "Up 1 second (Paused)"), (true, Some(true), None));
+    assert_eq!(of("", "Up 1 second (health: starting)"), (true, None, None));
+    assert!(!of("restarting", "Restarting (1) 3 seconds ago").0);
+}
+
+#[test]
 fn lists_and_what_is_left_out_of_them() {
     let json = json!([
         {"Id": ID, "Names": ["/mesos-s.609007e6-75a0-4459-a177-658ce1c5118a.executor"]},

@@ -1,0 +1,189 @@
+//! What there is to know about sending, as it is shown.
+
+use super::ledger::Counts;
+use serde::Serialize;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A backlog whose oldest point is older than this is called one.
+const BACKLOG_SECONDS: u64 = 60;
+
+/// How sending goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No destination is configured: nothing is kept, nothing is sent.
+    Off,
+    /// Nothing has been tried yet.
+    Starting,
+    /// The last batch was acknowledged.
+    Connected,
+    /// Batches are acknowledged, and older ones are still waiting.
+    Draining,
+    /// No destination acknowledges; batches wait in the spool.
+    Unreachable,
+}
+
+/// Everything at one moment. Points are counted since the start; times are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// How sending goes.
+    pub state: State,
+    /// The destination that acknowledged last.
+    pub destination: Option<String>,
+    /// The last failure, with its destination.
+    pub last_error: Option<String>,
+    /// When it was.
+    pub last_error_at_ms: Option<u64>,
+    /// Since when nothing is acknowledged, while failing.
+    pub failing_since_ms: Option<u64>,
+    /// When a chunk was last acknowledged.
+    pub last_acknowledged_at_ms: Option<u64>,
+    /// Why the spool's disk takes nothing, while batches are kept in memory.
+    pub spool_error: Option<String>,
+    /// Points that wait to be acknowledged.
+    pub waiting_points: u64,
+    /// Bytes of them in the spool.
+    pub waiting_bytes: u64,
+    /// Age of the oldest of them, by its timestamp.
+    pub oldest_seconds: Option<u64>,
+    /// Bytes of the spool's files, acknowledged ones in the replay window included.
+    pub disk_bytes: u64,
+    /// Bytes kept in memory because the disk takes nothing.
+    pub memory_bytes: u64,
+    /// Points taken in, those an earlier run left included.
+    pub submitted_points: u64,
+    /// Points written to a connection, repetitions included.
+    pub sent_points: u64,
+    /// Points acknowledged, repetitions included.
+    pub acknowledged_points: u64,
+    /// Acknowledged points put back because their destination ended.
+    pub replayed_points: u64,
+    /// Points dropped unsent at the spool's cap.
+    pub dropped_at_cap_points: u64,
+    /// Points dropped unsent because neither disk nor memory had room.
+    pub dropped_disk_points: u64,
+    /// Points in damaged records.
+    pub damaged_points: u64,
+    /// Damaged records and unreadable places in the spool.
+    pub damaged_records: u64,
+    /// Lines that could not be sent as pickle: a bug where they were made.
+    pub refused_lines: u64,
+    /// Chunks acknowledged.
+    pub deliveries: u64,
+    /// Chunks or connections that failed.
+    pub failures: u64,
+    /// Times a destination ended after it had acknowledged something inside the replay window.
+    pub replays: u64,
+    /// Times sending worked again after a failure or an ended connection.
+    pub reconnects: u64,
+    /// Times another destination than before acknowledged.
+    pub failovers: u64,
+}
+
+/// The sender's part of it.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    pub destination: Option<usize>,
+    pub last_error: Option<String>,
+    pub last_error_at_ms: Option<u64>,
+    pub failing_since_ms: Option<u64>,
+    pub last_acknowledged_at_ms: Option<u64>,
+    pub sent: u64,
+    pub refused_lines: u64,
+    pub deliveries: u64,
+    pub failures: u64,
+    pub replays: u64,
+    pub reconnects: u64,
+    pub failovers: u64,
+    /// Something broke since the last acknowledgement.
+    pub broken: bool,
+}
+
+impl Health {
+    /// A chunk was acknowledged by this destination.
+    pub fn acknowledged(&mut self, by: usize, now_ms: u64) {
+        self.deliveries += 1;
+        self.last_acknowledged_at_ms = Some(now_ms);
+        self.failing_since_ms = None;
+        self.reconnects += u64::from(std::mem::take(&mut self.broken));
+        let before = self.destination.replace(by);
+        self.failovers += u64::from(before.is_some_and(|d| d != by));
+    }
+
+    /// Something failed.
+    pub fn failed(&mut self, error: String, now_ms: u64) {
+        self.failures += 1;
+        self.broken = true;
+        self.last_error = Some(error);
+        self.last_error_at_ms = Some(now_ms);
+        self.failing_since_ms.get_or_insert(now_ms);
+    }
+}
+
+impl Status {
+    /// With no destination.
+    pub(super) fn off() -> Self {
+        Self::new(&Health::default(), &Counts::default(), State::Off, None)
+    }
+
+    /// Put together, but for what waits.
+    pub(super) fn of(health: &Health, counts: &Counts, destinations: &[String]) -> Self {
+        let state = if health.failing_since_ms.is_some() {
+            State::Unreachable
+        } else if health.deliveries > 0 {
+            State::Connected
+        } else {
+            State::Starting
+        };
+        let destination = health.destination.and_then(|d| destinations.get(d).cloned());
+        Self::new(health, counts, state, destination)
+    }
+
+    fn new(health: &Health, counts: &Counts, state: State, destination: Option<String>) -> Self {
+        Self {
+            state,
+            destination,
+            last_error: health.last_error.clone(),
+            last_error_at_ms: health.last_error_at_ms,
+            failing_since_ms: health.failing_since_ms,
+            last_acknowledged_at_ms: health.last_acknowledged_at_ms,
+            spool_error: None,
+            waiting_points: 0,
+            waiting_bytes: 0,
+            oldest_seconds: None,
+            disk_bytes: 0,
+            memory_bytes: 0,
+            submitted_points: counts.submitted,
+            sent_points: health.sent,
+            acknowledged_points: counts.acknowledged,
+            replayed_points: counts.replayed,
+            dropped_at_cap_points: counts.dropped_at_cap,
+            dropped_disk_points: counts.dropped_memory,
+            damaged_points: counts.damaged,
+            damaged_records: counts.damaged_records,
+            refused_lines: health.refused_lines,
+            deliveries: health.deliveries,
+            failures: health.failures,
+            replays: health.replays,
+            reconnects: health.reconnects,
+            failovers: health.failovers,
+        }
+    }
+
+    /// Sets the age of the oldest waiting point, which tells a backlog from a batch on its way.
+    pub(super) fn with_oldest(mut self, timestamp: Option<u64>, now_ms: u64) -> Self {
+        self.oldest_seconds = timestamp.map(|t| (now_ms / 1000).saturating_sub(t));
+        if self.state == State::Connected
+            && self.oldest_seconds.is_some_and(|s| s > BACKLOG_SECONDS)
+        {
+            self.state = State::Draining;
+        }
+        self
+    }
+}
+
+/// Unix milliseconds by the wall clock.
+pub(super) fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,74 @@
+//! What the daemon counts about itself, in the words of `/metrics`.
+
+use crate::board::PassStats;
+use crate::collector::Collector;
+use crate::host::Host;
+use crate::read::stats::{Cause, Family};
+use crate::tick::Tick;
+use common::metric::Batch;
+use std::time::Duration;
+
+/// Counters that only rise.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Ticks without a pass.
+    pub ticks_missed: u64,
+    /// Steps of the wall clock.
+    pub clock_steps: u64,
+    /// Points that were not finite or too long.
+    pub points_refused: u64,
+    /// Containers that started.
+    pub started: u64,
+    /// Containers that ended.
+    pub ended: u64,
+}
+
+impl Counts {
+    /// Counts and tells what is odd about a tick.
+    pub fn note(&mut self, tick: Tick, last_pass_seconds: f64) {
+        if tick.stepped_ms != 0 {
+            self.clock_steps += 1;
+            tracing::warn!(stepped_ms = tick.stepped_ms, timestamp = tick.timestamp, "the wall clock stepped; ticks follow it");
+        }
+        if tick.missed > 0 {
+            self.ticks_missed += tick.missed;
+            tracing::warn!(missed = tick.missed, last_pass_seconds, "ticks passed without a pass");
+        }
+    }
+}
+
+/// The figures of a pass that just ended.
+pub fn pass_stats(
+    before: &PassStats,
+    tick: Tick,
+    took: Duration,
+    batch: &Batch,
+    collector: &Collector,
+    counts: &Counts,
+    host: &Host,
+) -> PassStats {
+    let reading = collector.kernel().stats();
+    let mut counters = vec![
+        ("ticks_missed", String::new(), counts.ticks_missed),
+        ("clock_steps", String::new(), counts.clock_steps),
+        ("points_refused", String::new(), counts.points_refused),
+        ("containers_started", String::new(), counts.started),
+        ("containers_ended", String::new(), counts.ended),
+        ("containers_not_found", String::new(), collector.not_found()),
+        ("instances_named_twice", String::new(), collector.named_twice()),
+    ];
+    counters.extend(Family::ALL.map(|family| ("files_read", family.name().to_owned(), reading.files(family))));
+    counters.extend(Cause::ALL.map(|cause| ("read_errors", cause.name().to_owned(), reading.total(cause))));
+    counters.extend(host.errors().map(|(source, failures)| ("node_errors", source.to_owned(), failures.total)));
+    let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
+    PassStats {
+        timestamp: tick.timestamp,
+        passes: before.passes + 1,
+        seconds: took.as_secs_f64(),
+        seconds_total: before.seconds_total + took.as_secs_f64(),
+        containers: collector.read_last(),
+        points: u64::from(batch.points),
+        counters,
+        family_seconds: Family::ALL.map(|family| (family.name(), seconds(reading.nanos(family)))).to_vec(),
+    }
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# setup.sh [build|docker|graphite|guest|all]...: installs and starts what this repository needs on this machine, and says so.
+# What is there already is left alone, so that it can run before every test. Downloads and state go to QAE_TEST_CACHE
+# (default ~/.cache/qae-tests); teardown.sh stops what was started.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# A toolchain no older than Cargo.toml asks for. Which one is the developer's choice: none is downloaded here, only Debian's
+# package is offered when it is new enough.
+setup_build() {
+  packages cc:gcc /usr/include/stdio.h:libc6-dev
+  local need got
+  need=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml")
+  if ! have cargo && have apt-cache; then
+    got=$(apt-cache policy cargo | sed -n 's/^ *Candidate: //p')
+    ! dpkg --compare-versions "${got:-0}" ge "$need" || packages cargo:cargo rustfmt:rustfmt cargo-clippy:rust-clippy
+  fi
+  have cargo || die "no cargo here: install Rust $need or newer (https://rustup.rs, or your system's package)"
+  got=$(cd "$ROOT" && cargo --version | cut -d' ' -f2)
+  [ "$(printf '%s\n' "$need" "$got" | sort -V | head -1)" = "$need" ] ||
+    die "cargo is $got, this repository needs $need or newer: update it (rustup update, or your system's package)"
+}
+
+setup_docker() {
+  if ! engine_answers; then
+    # package scripts must not start a daemon of their own where there is no systemd to stop it again
+    local guard=/usr/sbin/policy-rc.d mine=
+    if ! have dockerd && ! systemd_runs && [ ! -e $guard ] && [ "$(id -u)" = 0 ]; then
+      printf '#!/bin/sh\nexit 101\n' >$guard && chmod 755 $guard && mine=1
+    fi
+    packages dockerd:docker.io iptables:iptables
+    [ -z "$mine" ] || rm -f $guard
+  fi
+  # the command is a package of its own from Debian 13 on
+  have docker || packages docker:docker-cli
+  packages busybox:busybox-static ip:iproute2
+  "$ROOT/tests/docker/up.sh"
+}
+
+setup_graphite() {
+  [ -x "$ROOT/tests/graphite/up.sh" ] || return 0
+  "$ROOT/tests/graphite/up.sh" --install
+}
+
+setup_guest() {
+  packages qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs
+  "$ROOT/tests/guest/build.sh"
+}
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(all)
+for part in "${parts[@]}"; do
+  case $part in
+    build | docker | graphite | guest) "setup_$part" ;;
+    all) setup_build; setup_docker; setup_graphite; setup_guest ;;
+    *) die "unknown part $part (build, docker, graphite, guest, all)" ;;
+  esac
+done
