@@ -7,6 +7,7 @@ pub mod carbon;
 pub mod config;
 pub mod container;
 pub mod docker;
+pub mod exit;
 pub mod exposition;
 pub mod http;
 pub mod ids;

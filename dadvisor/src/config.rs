@@ -1,5 +1,7 @@
 //! `[dadvisor]`: what is read, how often, and where this daemon is asked. The rest of the host's file is in [`common::config`].
 
+use crate::group::Families;
+use crate::kernel::Roots;
 use common::config::{self, At, Error, Graphite, Node, Source, graphite, nearest, node, text};
 use globset::GlobBuilder;
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,33 @@ pub struct Dadvisor {
     pub recent_max: u64,
     /// Most series taken from what runs inside one container.
     pub inapp_series_max: usize,
+}
+
+impl Dadvisor {
+    /// Where the kernel's file systems are.
+    pub fn roots(&self) -> Roots {
+        Roots {
+            cgroup: self.cgroup_root.clone(),
+            proc: self.proc_root.clone(),
+            sys: self.sys_root.clone(),
+        }
+    }
+
+    /// What is read of a container's cgroup and namespaces.
+    pub fn kernel_families(&self) -> Families {
+        let on = |family| self.families.contains(&family);
+        Families {
+            cpu: on(Family::Cpu),
+            memory: on(Family::Memory),
+            io: on(Family::Io),
+            net: on(Family::Net),
+            pids: on(Family::Pids),
+            pressure: on(Family::Pressure),
+            oom: on(Family::Oom),
+            cpu_per_core: on(Family::CpuPerCore),
+            tcp_states: on(Family::TcpStates),
+        }
+    }
 }
 
 macro_rules! families {

@@ -11,6 +11,10 @@
 //! A pass that ended is on disk; a container that is gone is no error; what is absent is absent, never zero; a neighbour that is down
 //! (engine, Mesos agent, carbon, an app) stops nothing but itself.
 
+pub mod args;
+pub mod board;
+pub mod check;
+pub mod collect;
 pub mod agent;
 pub mod assemble;
 pub mod board;
@@ -31,6 +35,7 @@ pub mod kernel;
 pub mod mountinfo;
 pub mod network;
 pub mod oom;
+pub mod oom_watch;
 pub mod oom_totals;
 pub mod oom_watch;
 pub mod own;
@@ -42,6 +47,9 @@ pub mod sample;
 pub mod scrapes;
 pub mod tell;
 pub mod tick;
+pub mod top;
+pub mod cgroup_scan;
+pub mod sample;
 pub mod watch;
 
 use agent::Agent;

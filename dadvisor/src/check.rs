@@ -1,0 +1,47 @@
+//! `dadvisor check`: what this host has and lacks, one screen, each line with what to do about it.
+//!
+//! Each part looks at one thing and tells [`Finding`]s; what is asked over the network is asked at the same time, each with a limit.
+
+mod neighbours;
+mod place;
+mod report;
+
+pub use report::report;
+
+use crate::config::Config;
+use crate::diagnose::{Finding, Severity};
+use crate::kernel::Kernel;
+
+/// Everything found, in the order it is shown.
+pub async fn findings(config: &Config) -> Vec<Finding> {
+    let own = &config.dadvisor;
+    // the kernel's part reads a few files; nothing here waits on anything else
+    let mut found = match Kernel::open(own.roots(), own.kernel_families(), false) {
+        Ok(kernel) => kernel.diagnose(),
+        Err(e) => vec![finding(Severity::Bad, "cgroups", e.to_string())],
+    };
+    found.extend(place::rights());
+    let (docker, mesos, carbon, listen) = tokio::join!(
+        neighbours::docker(config),
+        neighbours::mesos(config),
+        neighbours::carbon(config),
+        place::listen(own.listen),
+    );
+    found.extend([docker, mesos]);
+    found.extend(carbon);
+    found.push(place::state(&config.state_dir(), config.graphite.spool_max));
+    found.push(listen);
+    found
+}
+
+/// Whether nothing stands in the way of the job.
+pub fn passes(findings: &[Finding]) -> bool {
+    findings.iter().all(|f| f.severity < Severity::Bad)
+}
+
+fn finding(severity: Severity, topic: &'static str, text: impl Into<String>) -> Finding {
+    Finding { severity, topic, text: text.into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Whom this daemon talks to: the Docker engine, the Mesos agent, carbon.
+
+use super::finding;
+use crate::config::Config;
+use crate::diagnose::{Finding, Severity};
+use common::http::{Error, Options, Url, get, get_on};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+/// How long each may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn options() -> Options {
+    Options { timeout: PATIENCE, ..Options::default() }
+}
+
+/// Asks the engine for its version.
+pub async fn docker(config: &Config) -> Finding {
+    let Some(socket) = config.node.docker_socket() else {
+        return finding(Severity::Fine, "docker", "none configured ([node] docker = \"\")");
+    };
+    let others = config.node.mesos_agent.is_some() || !config.dadvisor.cgroups.is_empty();
+    match engine(&socket).await {
+        Ok(version) => {
+            let text = format!("engine {version} at {}", socket.display());
+            finding(Severity::Fine, "docker", text)
+        }
+        Err(Trouble { cause, cure }) => {
+            let severity = if others { Severity::Less } else { Severity::Bad };
+            finding(severity, "docker", format!("{}: {cause}; {cure}", socket.display()))
+        }
+    }
+}
+
+struct Trouble {
+    cause: String,
+    cure: &'static str,
+}
+
+async fn engine(socket: &Path) -> Result<String, Trouble> {
+    let hung = || Trouble {
+        cause: format!("no answer within {} s", PATIENCE.as_secs()),
+        cure: "the engine hangs: see its log, restart it",
+    };
+    let stream = match timeout(PATIENCE, UnixStream::connect(socket)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(e)) => {
+            let cure = match e.kind() {
+                ErrorKind::PermissionDenied => "run as root, or as a member of the group docker",
+                ErrorKind::ConnectionRefused => "the engine does not run: start it",
+                _ => {
+                    "start the engine, name its socket in [node] docker, or set docker = \"\" if there is none here"
+                }
+            };
+            return Err(Trouble { cause: e.to_string(), cure });
+        }
+        Err(_) => return Err(hung()),
+    };
+    let url = Url::unix(&socket.to_string_lossy(), "/version");
+    match get_on(stream, &url, &options()).await {
+        Ok(answer) => version(&answer.body).ok_or(Trouble {
+            cause: "answers, but not as a Docker engine".to_owned(),
+            cure: "name the engine's socket in [node] docker",
+        }),
+        Err(Error::Timeout { .. }) => Err(hung()),
+        Err(e) => Err(Trouble { cause: e.to_string(), cure: "see the engine's log" }),
+    }
+}
+
+/// The version of Docker's `/version`, and the Mesos agent's.
+fn version(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = body.get("Version").or_else(|| body.get("version"))?.as_str()?;
+    Some(text.chars().take(40).collect())
+}
+
+/// Asks the agent for its version.
+pub async fn mesos(config: &Config) -> Finding {
+    let Some(agent) = &config.node.mesos_agent else {
+        return finding(Severity::Fine, "mesos", "none configured ([node] mesos_agent)");
+    };
+    let asked = async {
+        let url = Url::parse(&format!("{}/version", agent.trim_end_matches('/')))?;
+        get(&url, &options()).await
+    };
+    match asked.await {
+        Ok(answer) => match version(&answer.body) {
+            Some(version) => {
+                finding(Severity::Fine, "mesos", format!("agent {version} at {agent}"))
+            }
+            None => finding(
+                Severity::Less,
+                "mesos",
+                format!("{agent} answers, but not as a Mesos agent; check [node] mesos_agent"),
+            ),
+        },
+        Err(e) => finding(
+            Severity::Less,
+            "mesos",
+            format!(
+                "{e}; containers of the Mesos containerizer stay without names until it answers"
+            ),
+        ),
+    }
+}
+
+/// Connects to every destination.
+pub async fn carbon(config: &Config) -> Vec<Finding> {
+    let destinations = &config.graphite.carbon;
+    if destinations.is_empty() {
+        let text = "no Graphite configured ([graphite] carbon = []): figures are kept for an hour and shown, not sent";
+        return vec![finding(Severity::Less, "carbon", text)];
+    }
+    let asked = destinations.iter().map(|d| async move { (d, connect(d).await) });
+    let heard = futures_util::future::join_all(asked).await;
+    let none = heard.iter().all(|(_, connected)| connected.is_err());
+    let severity = if none { Severity::Bad } else { Severity::Less };
+    heard
+        .into_iter()
+        .map(|(destination, connected)| match connected {
+            Ok(()) => finding(Severity::Fine, "carbon", format!("{destination} takes connections")),
+            Err(cause) => finding(
+                severity,
+                "carbon",
+                format!("{destination}: {cause}; start carbon there, or correct [graphite] carbon (meanwhile points wait on disk)"),
+            ),
+        })
+        .collect()
+}
+
+async fn connect(destination: &str) -> Result<(), String> {
+    match timeout(PATIENCE, TcpStream::connect(destination)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(e)) => Err(e.to_string()),
+        Err(_) => Err(format!("no connection within {} s", PATIENCE.as_secs())),
+    }
+}

@@ -1,0 +1,101 @@
+use super::*;
+use common::config::Source;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener};
+
+fn config(text: &str) -> Config {
+    Config::of(&Source::of(Path::new("x"), text)).unwrap().0
+}
+
+fn with_docker(socket: &Path) -> Config {
+    config(&format!("[node]\ndocker = \"unix://{}\"\n", socket.display()))
+}
+
+#[test]
+fn a_report_fits_its_screen() {
+    let found = [
+        finding(Severity::Fine, "cgroups", "v2, /sys/fs/cgroup"),
+        finding(
+            Severity::Less,
+            "pressure",
+            "no pressure figures: the kernel is built without pressure (CONFIG_PSI)",
+        ),
+        finding(Severity::Bad, "docker", "/run/docker.sock: Permission denied\x1b[2J; run as root"),
+    ];
+    assert_eq!(
+        report(&found, 60, false),
+        "\
+ok    cgroups     v2, /sys/fs/cgroup
+warn  pressure    no pressure figures: the kernel is built
+                  without pressure (CONFIG_PSI)
+FAIL  docker      /run/docker.sock: Permission
+                  denied\\u{1b}[2J; run as root
+
+1 of these must be cured first
+"
+    );
+    assert!(passes(&found[..2]) && !passes(&found));
+    assert!(report(&found[..2], 60, true).ends_with("dadvisor works here; 1 to look at\n"));
+    assert!(report(&found[..1], 60, true).starts_with("\x1b[32mok  \x1b[0m  cgroups"));
+}
+
+#[tokio::test]
+async fn an_engine_that_answers_refuses_is_absent_or_is_something_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let absent = neighbours::docker(&with_docker(&dir.path().join("none"))).await;
+    assert_eq!(absent.severity, Severity::Bad);
+    assert!(
+        absent.text.contains("No such file") && absent.text.contains("docker = \"\""),
+        "{}",
+        absent.text
+    );
+    let stale = dir.path().join("stale");
+    drop(UnixListener::bind(&stale).unwrap());
+    let refused = neighbours::docker(&with_docker(&stale)).await;
+    assert!(refused.text.contains("does not run"), "{}", refused.text);
+    for (body, severity) in [("{\"Version\":\"28.2.2\"}", Severity::Fine), ("{}", Severity::Bad)] {
+        let path = dir.path().join(format!("sock{}", body.len()));
+        let listener = UnixListener::bind(&path).unwrap();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let engine = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1000];
+            assert!(socket.read(&mut asked).await.unwrap() > 0);
+            assert!(asked.starts_with(b"GET /version HTTP/1.1\r\n"));
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        });
+        assert_eq!(neighbours::docker(&with_docker(&path)).await.severity, severity);
+        engine.await.unwrap();
+    }
+    let off = neighbours::docker(&config("[node]\ndocker = \"\"\n")).await;
+    assert_eq!(off.severity, Severity::Fine);
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hung");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let config = with_docker(&path);
+    let asked = tokio::time::timeout(Duration::from_secs(10), neighbours::docker(&config));
+    let hung = asked.await.unwrap();
+    assert!(hung.severity == Severity::Bad && hung.text.contains("hangs"), "{}", hung.text);
+}
+
+#[tokio::test]
+async fn every_carbon_is_tried_and_one_is_enough() {
+    let up = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let up = (up.local_addr().unwrap(), up);
+    let down = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let both =
+        neighbours::carbon(&config(&format!("[graphite]\ncarbon = [\"{down}\", \"{}\"]\n", up.0)))
+            .await;
+    let severities: Vec<_> = both.iter().map(|f| f.severity).collect();
+    assert_eq!(severities, [Severity::Less, Severity::Fine]);
+    let none = neighbours::carbon(&config(&format!("[graphite]\ncarbon = [\"{down}\"]\n"))).await;
+    assert_eq!(none[0].severity, Severity::Bad);
+    let off = neighbours::carbon(&config("[graphite]\ncarbon = []\n")).await;
+    assert_eq!(off[0].severity, Severity::Less);
+}
