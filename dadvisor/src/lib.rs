@@ -11,14 +11,12 @@
 //! A pass that ended is on disk; a container that is gone is no error; what is absent is absent, never zero; a neighbour that is down
 //! (engine, Mesos agent, carbon, an app) stops nothing but itself.
 
-pub mod args;
-pub mod board;
-pub mod check;
-pub mod collect;
 pub mod agent;
+pub mod args;
 pub mod assemble;
 pub mod board;
 pub mod cgroup_scan;
+pub mod check;
 pub mod collect;
 pub mod collector;
 pub mod config;
@@ -35,7 +33,6 @@ pub mod kernel;
 pub mod mountinfo;
 pub mod network;
 pub mod oom;
-pub mod oom_watch;
 pub mod oom_totals;
 pub mod oom_watch;
 pub mod own;
@@ -48,8 +45,6 @@ pub mod scrapes;
 pub mod tell;
 pub mod tick;
 pub mod top;
-pub mod cgroup_scan;
-pub mod sample;
 pub mod watch;
 
 use agent::Agent;

@@ -4,8 +4,6 @@
 pub mod dadvisor;
 pub mod docker;
 pub mod engine;
+pub mod graphite;
 pub mod http;
 pub mod wait;
-//! The harness of the end-to-end tests.
-
-pub mod graphite;
