@@ -2,7 +2,7 @@
 # up.sh DIR - a throw-away Graphite on loopback: carbon-cache (whisper) and graphite-web's render API, with the configuration of
 # packaging/graphite. Installs from PyPI what is missing, once, beneath ${QAE_TEST_CACHE:-~/.cache/qae-tests}/graphite; starts what does
 # not run yet; returns when a point can be written and read back. Ports are free ones, kept in DIR/ports.env over restarts.
-# GRAPHITE_AGGREGATOR=1 starts a carbon-aggregator in front of the cache too. Stop it with down.sh DIR.
+# GRAPHITE_STEP is the finest archive's step (default 10s). GRAPHITE_AGGREGATOR=1 starts a carbon-aggregator in front of the cache too. Stop it with down.sh DIR.
 # Needs Python 3.8 to 3.11 with pip, and libcairo2 (installed with apt-get when run as root).
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -85,6 +85,7 @@ P
 # ---- configuration
 mkdir -p "$dir"/{conf,etc,log,storage/whisper}
 cp "$here"/../../packaging/graphite/*.conf "$dir/conf/"
+sed -i "s/= 10s:/= ${GRAPHITE_STEP:-10s}:/" "$dir/conf/storage-schemas.conf"
 printf '\n[default]\npattern = .*\nretentions = 10s:1d\n' >> "$dir/conf/storage-schemas.conf"
 receivers() {
   printf 'USER =\nLINE_RECEIVER_INTERFACE = 127.0.0.1\nLINE_RECEIVER_PORT = %s\n' "$1"

@@ -19,26 +19,33 @@ pub struct Graphite {
     dir: TempDir,
     ports: HashMap<String, String>,
     aggregator: bool,
+    step: &'static str,
 }
 
 impl Graphite {
     /// Starts one; returns when a point can be written and read back. The first ever installs the software.
     #[track_caller]
     pub fn start() -> Self {
-        Self::launch(false)
+        Self::launch(false, "10s")
     }
 
     /// Starts one with a carbon-aggregator in front of its cache.
     #[track_caller]
     pub fn start_with_aggregator() -> Self {
-        Self::launch(true)
+        Self::launch(true, "10s")
+    }
+
+    /// Starts one whose finest archive has this step (`1s`, `2s`, `5s`, `10s`): dadvisor's interval in that test.
+    #[track_caller]
+    pub fn start_with_step(step: &'static str) -> Self {
+        Self::launch(false, step)
     }
 
     #[track_caller]
-    fn launch(aggregator: bool) -> Self {
+    fn launch(aggregator: bool, step: &'static str) -> Self {
         let dir = tempfile::Builder::new().prefix("qae-graphite-").tempdir();
         let dir = dir.expect("no temporary directory");
-        let mut graphite = Self { dir, ports: HashMap::new(), aggregator };
+        let mut graphite = Self { dir, ports: HashMap::new(), aggregator, step };
         graphite.start_again();
         graphite
     }
@@ -47,7 +54,7 @@ impl Graphite {
     #[track_caller]
     pub fn start_again(&mut self) {
         let mut up = script("up.sh");
-        up.arg(self.dir.path());
+        up.arg(self.dir.path()).env("GRAPHITE_STEP", self.step);
         if self.aggregator {
             up.env("GRAPHITE_AGGREGATOR", "1");
         }
