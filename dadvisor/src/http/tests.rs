@@ -36,7 +36,7 @@ fn entry(app: &str, instance: &str, id: &str) -> Entry {
         cgroup_parent: None,
         cgroup: None,
     };
-    let mut entry = Entry::new(Arc::new(container));
+    let mut entry = Entry::new(Arc::new(container), common::metric::Series::default());
     let mut before = Sample::default();
     before.figures.set(Field::CpuUsage, 1_000_000_000);
     let mut now = before.clone();
