@@ -81,7 +81,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The Mesos agent's URL or a pattern is wrong.
+    /// The Mesos agent's URL is wrong.
     #[error("{key}: {why}")]
     Config {
         /// The key in the config file.
