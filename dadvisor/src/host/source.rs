@@ -1,5 +1,6 @@
 //! One source of figures: its last two readings, and what went wrong. Also the one way a kernel file is read here.
 
+use common::logging::Episode;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -76,11 +77,13 @@ pub(super) struct Source<T> {
     now: Option<(Instant, T)>,
     before: Option<(Instant, T)>,
     failures: Failures,
+    reading: Episode,
 }
 
 impl<T> Source<T> {
     pub fn new(name: &'static str) -> Self {
-        Self { name, now: None, before: None, failures: Failures::default() }
+        let reading = Episode::new(format!("the node's {name}"));
+        Self { name, now: None, before: None, failures: Failures::default(), reading }
     }
 
     /// Takes a reading made at `at`: `Ok(None)` is "this host has no such thing", which is no failure.
@@ -97,13 +100,9 @@ impl<T> Source<T> {
             self.before = Some(now);
         }
         self.now = reading.map(|reading| (at, reading));
-        match (&error, &self.failures.last) {
-            // one line when it starts to fail and one when it ends, not one per tick
-            (Some(error), None) => {
-                tracing::warn!(source = self.name, %error, "figures of the node are missing");
-            }
-            (None, Some(_)) => tracing::info!(source = self.name, "figures of the node are back"),
-            _ => {}
+        match &error {
+            Some(error) => self.reading.failed(error),
+            None => self.reading.recovered(),
         }
         self.failures.total += u64::from(error.is_some());
         self.failures.last = error;
