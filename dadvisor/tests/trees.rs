@@ -159,3 +159,11 @@ fn only_what_is_asked_for_is_read() {
         assert!(figures.len() > 8 && figures.iter().all(|n| !n.starts_with("mem")), "{figures:?}");
     }
 }
+
+#[test]
+fn collection_may_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Kernel>();
+    is_send::<Group>();
+    is_send::<dadvisor::oom_watch::OomWatch>();
+}
