@@ -1,9 +1,11 @@
 //! `[graphite]`: where metrics go, and in which form.
 
 use super::{At, text};
+use crate::carbon::{Protocol, Settings};
 use crate::metric::Style;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Graphite, checked.
@@ -27,13 +29,24 @@ pub struct Graphite {
     pub render_url: Option<String>,
 }
 
-/// What the destinations speak.
+impl Graphite {
+    /// How [`crate::carbon`] is to send, with its spool in `dir`.
+    pub fn carbon_settings(&self, dir: PathBuf) -> Settings {
+        Settings {
+            protocol: self.protocol,
+            spool_max: self.spool_max,
+            replay_window: self.replay_window,
+            drain_rate: self.drain_rate,
+            ..Settings::new(self.carbon.clone(), dir)
+        }
+    }
+}
+
+/// [`Protocol`] as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// A line per point, carbon's port 2003.
+enum TypedProtocol {
     Plaintext,
-    /// Frames of pickled lists, carbon's port 2004.
     Pickle,
 }
 
@@ -50,7 +63,7 @@ enum TypedStyle {
 #[serde(default)]
 pub struct Section {
     carbon: Vec<String>,
-    protocol: Protocol,
+    protocol: TypedProtocol,
     prefix: String,
     style: TypedStyle,
     #[serde(with = "text::size")]
@@ -65,7 +78,7 @@ impl Default for Section {
     fn default() -> Self {
         Self {
             carbon: vec!["127.0.0.1:2003".into()],
-            protocol: Protocol::Plaintext,
+            protocol: TypedProtocol::Plaintext,
             prefix: "qae".into(),
             style: TypedStyle::Path,
             spool_max: 512 << 20,
@@ -112,7 +125,10 @@ impl super::Section for Section {
         }
         Graphite {
             carbon: self.carbon.clone(),
-            protocol: self.protocol,
+            protocol: match self.protocol {
+                TypedProtocol::Plaintext => Protocol::Plaintext,
+                TypedProtocol::Pickle => Protocol::Pickle,
+            },
             prefix: self.prefix.clone(),
             style: match self.style {
                 TypedStyle::Path => Style::Path,
