@@ -150,6 +150,11 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Whether the file has this section, read here or not.
+    pub fn mentions(&self, section: &str) -> bool {
+        self.table.contains_key(section)
+    }
+
     /// Reads one section; one that is not in the file is all defaults.
     pub fn section<S: Section>(&mut self) -> S::Checked {
         let found = self.table.get(S::NAME).map(Spanned::get_ref);

@@ -128,7 +128,7 @@ pub struct Namer {
 }
 
 /// What stands before and after the metric's own name in every line of one series family.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Series {
     head: Vec<u8>,
     tail: Vec<u8>,

@@ -17,8 +17,9 @@ use common::systemd::Pulse;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The list of containers as discovery last saw it.
 pub type Inventory = Arc<Vec<Arc<Container>>>;
@@ -85,9 +86,23 @@ impl Agent {
         }
     }
 
+    /// Runs on a thread of its own.
+    pub fn start(self) -> std::io::Result<Running> {
+        let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (alive, died) = oneshot::channel();
+        let work = move || {
+            self.run(&stopped);
+            drop(alive);
+        };
+        let thread = std::thread::Builder::new().name("collector".to_owned()).spawn(work)?;
+        Ok(Running { stop, died, thread })
+    }
+
     /// Takes passes until the other end of `stop` (a pipe) is closed. Between passes it reads OOM kills as they happen.
     pub fn run(mut self, stop: &OwnedFd) {
-        while self.begun.elapsed() < FIRST_WAIT && !self.parts.inventory.has_changed().unwrap_or(true) {
+        while self.begun.elapsed() < FIRST_WAIT
+            && !self.parts.inventory.has_changed().unwrap_or(true)
+        {
             if self.sleep(stop, Duration::from_millis(2)) {
                 return;
             }
@@ -111,7 +126,9 @@ impl Agent {
         // up to the next millisecond: a pass a little late stands in its slot, one a little early does not
         let wait = Timespec::try_from(wait + Duration::from_millis(1)).ok();
         let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
-        fds.extend(self.parts.collector.oom_fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        fds.extend(
+            self.parts.collector.oom_fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+        );
         if let Err(error) = poll(&mut fds, wait.as_ref()) {
             // interrupted: the caller asks the clock again
             tracing::debug!(%error, "poll");
@@ -169,7 +186,15 @@ impl Agent {
 
     fn publish(&mut self, tick: Tick, took: Duration) {
         let collector = &self.parts.collector;
-        self.stats = pass_stats(&self.stats, tick, took, &self.batch, collector, &self.counts, &self.parts.host);
+        self.stats = pass_stats(
+            &self.stats,
+            tick,
+            took,
+            &self.batch,
+            collector,
+            &self.counts,
+            &self.parts.host,
+        );
         self.parts.board.set_stats(self.stats.clone());
         self.parts.passed.send_replace(tick.timestamp);
     }
@@ -216,7 +241,8 @@ impl Agent {
         let carbon = self.parts.carbon.status();
         emit(Name::from("dadvisor.pass_seconds"), Value::Float(self.stats.seconds));
         emit(Name::from("dadvisor.spool_points"), Value::Int(carbon.waiting_points));
-        let dropped = carbon.dropped_at_cap_points + carbon.dropped_disk_points + carbon.damaged_points;
+        let dropped =
+            carbon.dropped_at_cap_points + carbon.dropped_disk_points + carbon.damaged_points;
         emit(Name::from("dadvisor.points_dropped_total"), Value::Int(dropped));
         self.parts.board.set_node(shown);
     }
@@ -234,6 +260,34 @@ impl Agent {
     }
 }
 
+/// The thread, from outside.
+pub struct Running {
+    /// Closed, it ends the thread.
+    stop: OwnedFd,
+    died: oneshot::Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// Until the thread ends by itself: it panicked.
+    pub async fn died(&mut self) {
+        // nothing is ever sent: what ends the wait is the sender's end
+        drop((&mut self.died).await);
+    }
+
+    /// Ends the thread after the pass under way.
+    pub async fn end(self) {
+        drop(self.stop);
+        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the collector's thread panicked");
+        }
+    }
+}
+
 fn now(begun: Instant) -> Now {
-    Now { wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), mono: begun.elapsed() }
+    Now {
+        wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        mono: begun.elapsed(),
+    }
 }

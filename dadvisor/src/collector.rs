@@ -11,9 +11,8 @@ use crate::group::Kernel;
 use crate::oom_watch::OomWatch;
 use crate::tick::{Now, Tick};
 use common::container::{Container, State};
-use common::ids::InstanceId;
 use common::logging::Episode;
-use common::metric::{Batch, Namer, Series};
+use common::metric::{Batch, Namer};
 use rustix::fd::{AsFd, BorrowedFd};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,7 +53,6 @@ pub struct Collector {
     next_key: u64,
     read_last: u64,
     not_found: u64,
-    named_twice: u64,
 }
 
 impl Collector {
@@ -63,23 +61,16 @@ impl Collector {
         let mut watching = Episode::new("watch for OOM kills");
         let kills = OomWatch::new(&kernel).map_err(|error| watching.failed(&error)).ok();
         let tracked = BTreeMap::new();
-        Self { kernel, around, tracked, kills, watching, next_key: 0, read_last: 0, not_found: 0, named_twice: 0 }
+        Self { kernel, around, tracked, kills, watching, next_key: 0, read_last: 0, not_found: 0 }
     }
 
-    /// Takes over the list of who is here. Known containers keep their figures; a changed name changes the series from now on.
+    /// Takes over the list of who is here; no two of them have the same app and instance (discovery sees to it). Known containers keep their figures; a changed name changes the series from now on.
     pub fn reconcile(&mut self, containers: &[Arc<Container>]) {
         let mut known = std::mem::take(&mut self.tracked);
-        let (mut old, mut new): (Vec<_>, Vec<_>) = containers
-            .iter()
-            .filter(|c| matches!(c.state, State::Running | State::Paused))
-            .partition(|c| known.contains_key(&c.id));
-        // who was here first keeps the name; among newcomers the id decides, so that a restart of the daemon decides alike
-        old.sort_by(|a, b| a.id.cmp(&b.id));
-        new.sort_by(|a, b| a.id.cmp(&b.id));
-        let mut taken = BTreeSet::new();
-        for container in old.into_iter().chain(new) {
-            let twin = !taken.insert((container.app.clone(), container.instance.clone()));
-            let series = self.series(container, twin);
+        for container in
+            containers.iter().filter(|c| matches!(c.state, State::Running | State::Paused))
+        {
+            let series = self.around.namer.instance(&container.app, &container.instance);
             let tracked = match known.remove(&container.id) {
                 Some(mut tracked) => {
                     tracked.rename(container, series);
@@ -87,7 +78,8 @@ impl Collector {
                 }
                 None => {
                     self.next_key += 1;
-                    let fresh = container.started_at_ms.is_some_and(|at| at >= self.around.started_ms);
+                    let fresh =
+                        container.started_at_ms.is_some_and(|at| at >= self.around.started_ms);
                     Tracked::new(container, series, self.next_key, fresh)
                 }
             };
@@ -99,18 +91,6 @@ impl Collector {
         let mut here: Vec<_> = self.tracked.values().collect();
         here.sort_by_key(|t| (&t.container.app, &t.container.instance));
         self.around.board.set_entries(here.into_iter().map(|t| Arc::clone(&t.entry)).collect());
-    }
-
-    /// Two containers that claim one name must not share a series: the second is told apart by its id.
-    fn series(&mut self, container: &Container, twin: bool) -> Series {
-        let Container { app, instance, id, .. } = container;
-        if !twin {
-            return self.around.namer.instance(app, instance);
-        }
-        let apart = apart(instance, id);
-        self.named_twice += 1;
-        tracing::debug!(%app, %instance, id, "two containers claim one app and instance; this one is sent as {apart}");
-        self.around.namer.instance(app, &apart)
     }
 
     /// Reads every container and appends its metrics to the batch. `clock` is asked at each reading.
@@ -170,7 +150,9 @@ impl Collector {
 
     /// Whether a later run than the one this container object speaks of has begun.
     pub fn runs_anew(&self, container: &Container) -> bool {
-        self.tracked.get(&container.id).is_some_and(|t| t.container.started_at_ms > container.started_at_ms)
+        self.tracked
+            .get(&container.id)
+            .is_some_and(|t| t.container.started_at_ms > container.started_at_ms)
     }
 
     /// The kernel side, for its figures.
@@ -187,16 +169,6 @@ impl Collector {
     pub fn not_found(&self) -> u64 {
         self.not_found
     }
-
-    /// Times a container was told apart from another with its name.
-    pub fn named_twice(&self) -> u64 {
-        self.named_twice
-    }
-}
-
-/// `<instance>-<first 12 of the id>`.
-fn apart(instance: &InstanceId, id: &str) -> InstanceId {
-    InstanceId::new(format!("{instance}-{}", id.get(..12).unwrap_or(id)))
 }
 
 fn watch(kills: &mut Option<OomWatch>, watching: &mut Episode, tracked: &Tracked) {

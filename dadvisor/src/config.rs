@@ -20,6 +20,8 @@ pub struct Config {
     pub graphite: Graphite,
     /// What is read.
     pub dadvisor: Dadvisor,
+    /// No centre and no Mesos agent are configured: this host sees all there is of its apps, so it writes their totals.
+    pub alone: bool,
 }
 
 impl Config {
@@ -31,8 +33,10 @@ impl Config {
     /// The pure part of [`Self::load`].
     pub fn of(source: &Source) -> Result<(Self, String), Error> {
         let mut reader = source.reader()?;
+        let node = reader.section::<node::Section>();
         let config = Self {
-            node: reader.section::<node::Section>(),
+            alone: !reader.mentions("api") && node.mesos_agent.is_none(),
+            node,
             graphite: reader.section::<graphite::Section>(),
             dadvisor: reader.section::<Section>(),
         };

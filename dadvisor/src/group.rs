@@ -11,7 +11,7 @@ mod limits;
 mod open;
 mod pace;
 
-pub use crate::kernel::{Error, Kernel, Roots};
+pub use crate::kernel::{Error, Families, Kernel, Roots};
 pub use crate::network::NetView;
 
 use crate::network::Network;
@@ -23,45 +23,6 @@ use pace::Pace;
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
-
-/// What to read: `[dadvisor] families`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Families {
-    /// CPU time, throttling, limits.
-    pub cpu: bool,
-    /// Memory.
-    pub memory: bool,
-    /// Block IO.
-    pub io: bool,
-    /// Network.
-    pub net: bool,
-    /// Processes, threads, open files.
-    pub pids: bool,
-    /// Pressure.
-    pub pressure: bool,
-    /// OOM kills.
-    pub oom: bool,
-    /// CPU time of every core (v1).
-    pub cpu_per_core: bool,
-    /// TCP sockets by state: costs the kernel a walk over all sockets of the host for each container.
-    pub tcp_states: bool,
-}
-
-impl Default for Families {
-    fn default() -> Self {
-        Self {
-            cpu: true,
-            memory: true,
-            io: true,
-            net: true,
-            pids: true,
-            pressure: true,
-            oom: true,
-            cpu_per_core: false,
-            tcp_states: false,
-        }
-    }
-}
 
 /// How a reading went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,6 @@ use crate::collect::cpu::cpu_list;
 use crate::collect::io::{DeviceIo, Family as Blkio};
 use crate::collect::text::{flat, next_word, number};
 use crate::devices::Devices;
-use crate::diagnose::{Finding, diagnose};
-use crate::group::Families;
 use crate::hierarchy::{Hierarchies, Mode, Tree};
 use crate::network::{InterfaceNames, Networks, Registry, host_namespace};
 use crate::read::budget::Budget;
@@ -33,6 +31,45 @@ pub struct Roots {
 impl Default for Roots {
     fn default() -> Self {
         Self { cgroup: "/sys/fs/cgroup".into(), proc: "/proc".into(), sys: "/sys".into() }
+    }
+}
+
+/// What to read: `[dadvisor] families`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Families {
+    /// CPU time, throttling, limits.
+    pub cpu: bool,
+    /// Memory.
+    pub memory: bool,
+    /// Block IO.
+    pub io: bool,
+    /// Network.
+    pub net: bool,
+    /// Processes, threads, open files.
+    pub pids: bool,
+    /// Pressure.
+    pub pressure: bool,
+    /// OOM kills.
+    pub oom: bool,
+    /// CPU time of every core (v1).
+    pub cpu_per_core: bool,
+    /// TCP sockets by state: costs the kernel a walk over all sockets of the host for each container.
+    pub tcp_states: bool,
+}
+
+impl Default for Families {
+    fn default() -> Self {
+        Self {
+            cpu: true,
+            memory: true,
+            io: true,
+            net: true,
+            pids: true,
+            pressure: true,
+            oom: true,
+            cpu_per_core: false,
+            tcp_states: false,
+        }
     }
 }
 
@@ -140,6 +177,16 @@ impl Kernel {
         self.mode() == Mode::V2
     }
 
+    /// A directory beneath which every cgroup of the host can be found: the memory hierarchy, or the only one there is.
+    pub fn scan_root(&self) -> PathBuf {
+        let tree = [Tree::Memory, Tree::Cpuacct, Tree::Cpu, Tree::Unified];
+        let mount = tree.into_iter().find_map(|tree| self.hierarchies.mount(tree));
+        mount.map_or_else(
+            || self.roots.cgroup.clone(),
+            |m| PathBuf::from(std::ffi::OsStr::from_bytes(&m.point)),
+        )
+    }
+
     /// CPUs online.
     pub fn cores(&self) -> Option<u64> {
         self.cores
@@ -169,11 +216,6 @@ impl Kernel {
         let wanted = |key: &[u8]| (key == b"nr_dying_descendants").then_some(());
         let flaws = flat(&text, wanted, |(), count| dying = Some(count));
         dying.filter(|_| flaws.wrong == 0)
-    }
-
-    /// What is missing on this host, for `dadvisor check`.
-    pub fn diagnose(&self) -> Vec<Finding> {
-        diagnose(self)
     }
 }
 

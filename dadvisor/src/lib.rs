@@ -1,7 +1,19 @@
 //! `dadvisor`: every container's CPU, memory, disk and network from the kernel into Graphite.
+//!
+//! ```text
+//! docker, mesos agent, cgroups --> watch --> inventory --.
+//!                                                        v
+//! /sys/fs/cgroup, /proc/PID/net --> group --> collector (a thread, tick by tick) --> batch --> carbon: spool --> sender
+//!                                                        |                             ^
+//!                                                        '--> board <-- http, top      '-- scrapes (what runs inside, by label)
+//! ```
+//!
+//! A pass that ended is on disk; a container that is gone is no error; what is absent is absent, never zero; a neighbour that is down
+//! (engine, Mesos agent, carbon, an app) stops nothing but itself.
 
 pub mod agent;
 pub mod args;
+pub mod assemble;
 pub mod board;
 pub mod cgroup_scan;
 pub mod check;
@@ -10,6 +22,7 @@ pub mod collector;
 pub mod config;
 pub mod devices;
 pub mod diagnose;
+pub mod discover;
 pub mod disk_usage;
 pub mod foreground;
 pub mod group;
@@ -30,58 +43,121 @@ pub mod read;
 pub mod recent;
 pub mod sample;
 pub mod scrapes;
+pub mod tell;
 pub mod tick;
 pub mod top;
 pub mod watch;
 
-use crate::board::Board;
-use crate::config::Config;
-use crate::http::{Face, Neighbours, router};
+use agent::Agent;
+use board::Board;
 use common::carbon::{self, Carbon};
 use common::serve::{self, Counts, Limits};
-use common::stop::Stop;
-use common::systemd::{Pulse, Systemd, watchdog};
+use common::stop::{Deadline, LONGEST, Stop};
+use common::systemd::{Pulse, watchdog};
+use config::Config;
+use http::Face;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
-
-/// What is opened before the daemon runs, so that its errors come first.
-pub struct Doors {
-    /// Where the HTTP side listens.
-    pub listener: tokio::net::TcpListener,
-}
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch as channel;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No place for points.
+    /// The kernel's files are not there.
+    #[error(transparent)]
+    Kernel(#[from] kernel::Error),
+    /// The spool cannot be opened.
     #[error(transparent)]
     Carbon(#[from] carbon::Error),
-    /// The HTTP side broke.
-    #[error("the HTTP side: {0}")]
-    Http(#[from] std::io::Error),
+    /// The state directory cannot be made.
+    #[error("cannot make {}: {source}; set [node] state_dir to a directory that may be written", path.display())]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The Mesos agent's URL or a pattern is wrong.
+    #[error("{key}: {why}")]
+    Config {
+        /// The key in the config file.
+        key: &'static str,
+        /// What is wrong with its value.
+        why: String,
+    },
+    /// A thread or a pipe cannot be made.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The collector's thread ended by itself.
+    #[error("the collector ended by itself: a bug, see the log above")]
+    Collector,
 }
 
-/// Runs until the stop.
-pub async fn run(config: Config, doors: Doors, stop: Stop) -> Result<(), Error> {
-    let (board, pulse, counts) =
-        (Arc::<Board>::default(), Arc::<Pulse>::default(), Arc::<Counts>::default());
-    let carbon = Carbon::open(config.graphite.carbon_settings(config.state_dir().join("spool")))?;
-    let status = carbon.clone();
-    let neighbours =
-        move || Neighbours { carbon: status.status(), docker: None, docker_counts: Vec::new() };
-    let face = Face::new(&config, board, pulse.clone(), counts.clone(), neighbours);
-    let mut systemd = Systemd::default();
-    systemd.ready();
-    let longest = Face::longest_pause(config.dadvisor.interval);
-    let (served, ()) = tokio::join!(
-        serve::serve(
-            doors.listener,
-            router(Arc::new(face)),
-            Limits::default(),
-            counts,
-            stop.token.clone(),
-        ),
-        watchdog(&pulse, longest, stop.token.clone()),
+impl Error {
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+/// The daemon, from start to stop. `listener` is bound already; `stop` ends it within 10 s.
+pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<(), Error> {
+    let state = config.state_dir();
+    std::fs::create_dir_all(&state)
+        .map_err(|source| Error::State { path: state.clone(), source })?;
+    let kernel = assemble::kernel(&config)?;
+    let carbon = Carbon::open(assemble::carbon_settings(&config))?;
+    let (board, pulse) = (Arc::new(Board::default()), Arc::new(Pulse::default()));
+    let tasks = TaskTracker::new();
+    let discovery = discover::start(&config, &kernel, &tasks, &stop.token)?;
+
+    let counts = Arc::new(Counts::default());
+    let neighbours = assemble::neighbours(&carbon, &discovery);
+    let face = Face::new(&config, board.clone(), pulse.clone(), counts.clone(), neighbours);
+    let router = http::router(Arc::new(face));
+    tracing::info!(
+        "listening on http://{}",
+        listener.local_addr().map_err(Error::system("local address"))?
     );
-    systemd.stopping();
-    Ok(served?)
+    tasks.spawn(serve::serve(listener, router, Limits::default(), counts, stop.token.clone()));
+
+    let flush = CancellationToken::new();
+    tasks.spawn({
+        let (carbon, flush) = (carbon.clone(), flush.clone());
+        async move { carbon.run(flush).await }
+    });
+    let (passed, on_pass) = channel::channel(0);
+    let scrapes = assemble::scrapes(&config, &discovery, on_pass.clone(), &carbon, &board);
+    tasks.spawn(scrapes.run(stop.token.clone()));
+    tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.clone()));
+    tasks.spawn({
+        let (pulse, stop) = (pulse.clone(), stop.token.clone());
+        let longest = Face::longest_pause(config.dadvisor.interval);
+        async move { watchdog(&pulse, longest, stop).await }
+    });
+    let parts = assemble::parts(&config, kernel, carbon, board, discovery, passed, pulse)?;
+    let agent = Agent::new(parts, config.dadvisor.interval);
+    let mut collector =
+        agent.start().map_err(Error::system("cannot start the collector's thread"))?;
+
+    let died = tokio::select! {
+        () = stop.token.cancelled() => false,
+        () = collector.died() => true,
+    };
+    stop.token.cancel();
+    let deadline = Deadline::within(LONGEST - Duration::from_secs(1));
+    deadline.run("the pass under way", collector.end()).await;
+    flush.cancel();
+    tasks.close();
+    deadline.run("sending what waits", tasks.wait()).await;
+    if died { Err(Error::Collector) } else { Ok(()) }
 }

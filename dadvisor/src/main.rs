@@ -4,7 +4,7 @@ use common::exit::{Exit, guarded};
 use common::{logging, serve, stop};
 use dadvisor::args::{Args, Command};
 use dadvisor::config::Config;
-use dadvisor::{Doors, check, foreground, top};
+use dadvisor::{check, foreground, top};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -44,9 +44,8 @@ async fn job(args: &Args, config: Config, screen: foreground::Screen) -> anyhow:
         Some(Command::Check { .. }) => check::run(&config).await,
         None => {
             let listener = serve::bind(config.dadvisor.listen, PATIENCE).await?;
-            tracing::info!("listening on http://{}", listener.local_addr()?);
             let view = screen.open(listener.local_addr()?, &stop)?;
-            let ended = dadvisor::run(config, Doors { listener }, stop).await;
+            let ended = dadvisor::run(config, listener, stop).await;
             view.close().await;
             Ok(ended?)
         }

@@ -28,7 +28,11 @@ impl Counts {
     pub fn note(&mut self, tick: Tick, last_pass_seconds: f64) {
         if tick.stepped_ms != 0 {
             self.clock_steps += 1;
-            tracing::warn!(stepped_ms = tick.stepped_ms, timestamp = tick.timestamp, "the wall clock stepped; ticks follow it");
+            tracing::warn!(
+                stepped_ms = tick.stepped_ms,
+                timestamp = tick.timestamp,
+                "the wall clock stepped; ticks follow it"
+            );
         }
         if tick.missed > 0 {
             self.ticks_missed += tick.missed;
@@ -55,11 +59,16 @@ pub fn pass_stats(
         ("containers_started", String::new(), counts.started),
         ("containers_ended", String::new(), counts.ended),
         ("containers_not_found", String::new(), collector.not_found()),
-        ("instances_named_twice", String::new(), collector.named_twice()),
     ];
-    counters.extend(Family::ALL.map(|family| ("files_read", family.name().to_owned(), reading.files(family))));
-    counters.extend(Cause::ALL.map(|cause| ("read_errors", cause.name().to_owned(), reading.total(cause))));
-    counters.extend(host.errors().map(|(source, failures)| ("node_errors", source.to_owned(), failures.total)));
+    counters.extend(
+        Family::ALL.map(|family| ("files_read", family.name().to_owned(), reading.files(family))),
+    );
+    counters.extend(
+        Cause::ALL.map(|cause| ("read_errors", cause.name().to_owned(), reading.total(cause))),
+    );
+    counters.extend(
+        host.errors().map(|(source, failures)| ("node_errors", source.to_owned(), failures.total)),
+    );
     let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
     PassStats {
         timestamp: tick.timestamp,
@@ -69,6 +78,8 @@ pub fn pass_stats(
         containers: collector.read_last(),
         points: u64::from(batch.points),
         counters,
-        family_seconds: Family::ALL.map(|family| (family.name(), seconds(reading.nanos(family)))).to_vec(),
+        family_seconds: Family::ALL
+            .map(|family| (family.name(), seconds(reading.nanos(family))))
+            .to_vec(),
     }
 }

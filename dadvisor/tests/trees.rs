@@ -3,47 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
-use common::container::{Container, Health, Network, Source, State};
-use common::ids::{AppId, InstanceId};
-use dadvisor::group::{Families, Group, Kernel, Reading, Roots};
+mod fixture;
+
+use common::container::{Container, Network};
+use dadvisor::group::{Families, Group, Kernel, Reading};
 use dadvisor::read::stats::{Cause, Family};
 use dadvisor::sample::{DEVICE_METRICS, INTERFACE_METRICS, Sample};
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
-}
-
-fn roots(tree: &Path) -> Roots {
-    Roots { cgroup: tree.join("cgroup"), proc: tree.join("proc"), sys: tree.join("sys") }
-}
-
-/// `a1a1...`: one of the fixtures' containers.
-fn container(pair: &str, pid: Option<u32>, network: Network) -> Container {
-    Container {
-        id: pair.repeat(32),
-        name: pair.to_owned(),
-        source: Source::Docker,
-        app: AppId::new("shop/web"),
-        instance: InstanceId::new(pair),
-        state: State::Running,
-        health: Health::Unknown,
-        pid,
-        started_at_ms: None,
-        image: String::new(),
-        image_id: String::new(),
-        restarts: 0,
-        network,
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        log_volumes: Vec::new(),
-        labels: std::collections::BTreeMap::new(),
-        cgroup_parent: None,
-        cgroup: None,
-    }
-}
+use fixture::{container, roots};
 
 /// What a host has, as text.
 fn picture(tree: &Path, families: Families, hold: bool, containers: &[Container]) -> String {
@@ -107,11 +77,11 @@ fn write(out: &mut String, tree: &Path, group: &Group, sample: &Sample) {
 }
 
 fn check(name: &str, containers: &[Container]) {
-    let tree = fixtures().join(name);
+    let tree = fixture::tree(name);
     let all = Families { cpu_per_core: true, tcp_states: true, ..Families::default() };
     let got = picture(&tree, all, false, containers);
     assert_eq!(picture(&tree, all, true, containers), got, "held files say something else");
-    let golden = fixtures().join(format!("{name}.golden"));
+    let golden = tree.with_extension("golden");
     if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
         fs::write(&golden, &got).unwrap();
     }
@@ -174,7 +144,7 @@ fn only_what_is_asked_for_is_read() {
     let container = container("a1", Some(100), Network::Own);
     for tree in ["v1", "v2", "hybrid"] {
         let read = |families| {
-            let mut kernel = Kernel::open(roots(&fixtures().join(tree)), families, false).unwrap();
+            let mut kernel = Kernel::open(roots(&fixture::tree(tree)), families, false).unwrap();
             let mut group = Group::open(&mut kernel, &container).unwrap();
             let mut sample = Sample::default();
             assert_eq!(group.read(&mut kernel, true, &mut sample), Reading::Ok);
@@ -188,4 +158,12 @@ fn only_what_is_asked_for_is_read() {
         let (figures, _) = read(Families { net: true, ..none });
         assert!(figures.len() > 8 && figures.iter().all(|n| !n.starts_with("mem")), "{figures:?}");
     }
+}
+
+#[test]
+fn collection_may_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Kernel>();
+    is_send::<Group>();
+    is_send::<dadvisor::oom_watch::OomWatch>();
 }

@@ -63,10 +63,10 @@ impl Docker {
     /// The command, not yet run.
     pub fn command(&self) -> Command {
         let mut command = Command::new("docker");
-        command.env_remove("DOCKER_CONTEXT").arg("-H").arg(format!(
-            "unix://{}",
-            self.socket.display()
-        ));
+        command
+            .env_remove("DOCKER_CONTEXT")
+            .arg("-H")
+            .arg(format!("unix://{}", self.socket.display()));
         command
     }
 
@@ -88,6 +88,15 @@ impl Docker {
         let id = self.cli([&fixed, options, &[IMAGE, "sh", "-c", script]].concat())?;
         ensure!(id.len() == 64, "docker run printed {id:?}");
         Ok(Container { id, name })
+    }
+
+    /// A bridge network of the test's own, with frames of up to `mtu` bytes: its name.
+    pub fn network(&self, mtu: u32) -> Result<String> {
+        let name = format!("{}-{mtu}", self.mark);
+        let label = format!("qae.test={}", self.mark);
+        let mtu = format!("com.docker.network.driver.mtu={mtu}");
+        self.cli(["network", "create", "--label", &label, "--opt", &mtu, &name])?;
+        Ok(name)
     }
 
     /// `docker <verb> <options> <container>`.
@@ -121,13 +130,15 @@ impl Docker {
 impl Drop for Docker {
     fn drop(&mut self) {
         let filter = format!("label=qae.test={}", self.mark);
-        let left = self.cli(["ps", "-aq", "--filter", &filter]);
-        let removed = left.and_then(|ids| {
+        let remove = |list: &[&str], remove: &[&str]| -> Result<()> {
+            let ids = self.cli([list, &["-q", "--filter", &filter]].concat())?;
             let ids: Vec<_> = ids.split_ascii_whitespace().collect();
-            if ids.is_empty() { Ok(String::new()) } else { self.cli([&["rm", "-f"], &ids[..]].concat()) }
-        });
+            if ids.is_empty() { Ok(()) } else { self.cli([remove, &ids].concat()).map(|_| ()) }
+        };
+        let removed = remove(&["ps", "-a"], &["rm", "-f", "-v"])
+            .and_then(|()| remove(&["network", "ls"], &["network", "rm"]));
         if let Err(e) = removed {
-            eprintln!("containers labelled {filter} may be left: {e:#}");
+            eprintln!("what has the {filter} may be left: {e:#}");
         }
     }
 }

@@ -4,5 +4,7 @@
 pub mod dadvisor;
 pub mod docker;
 pub mod engine;
+pub mod graphite;
+pub mod host;
 pub mod http;
 pub mod wait;

@@ -44,6 +44,7 @@ pub use status::{State, Status};
 
 use crate::metric::Batch;
 use sender::Sender;
+use serde::{Deserialize, Serialize};
 use spool::{Spool, lock};
 use status::{Health, wall_ms};
 use std::io;
@@ -54,7 +55,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How points travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// One line a point (port 2003 by habit).
     Plaintext,
@@ -80,6 +82,8 @@ pub struct Settings {
     /// Longest time a fresh batch is held back. Each process draws its own at the start, so that a fleet with aligned ticks does not
     /// reach carbon in one instant.
     pub splay: Duration,
+    /// How often a destination before the one in use is tried again.
+    pub probe_every: Duration,
     /// Longest wait for a connection, per address of a destination.
     pub connect_timeout: Duration,
     /// Longest wait for carbon to take a record's bytes, and for the acknowledgement.
@@ -87,7 +91,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults: plaintext, 512 MiB, 30 s of replay, 50,000 points/s, no splay, 3 s to connect, 10 s to acknowledge.
+    /// The defaults: plaintext, 512 MiB, 30 s of replay, 50,000 points/s, no splay, a probe a minute,
+    /// 3 s to connect, 10 s to acknowledge.
     pub fn new(destinations: Vec<String>, dir: PathBuf) -> Self {
         Self {
             destinations,
@@ -97,6 +102,7 @@ impl Settings {
             replay_window: Duration::from_secs(30),
             drain_rate: 50_000,
             splay: Duration::ZERO,
+            probe_every: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(3),
             ack_timeout: Duration::from_secs(10),
         }

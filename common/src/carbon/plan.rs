@@ -1,15 +1,13 @@
 //! What to do next: send, to whom, or wait, until when. Pure: the clock (time since the start) and the randomness are arguments.
 //!
 //! Destinations are tried in order until one answers; only when all of a round failed is there a wait, with back-off. While one
-//! that is not the first is in use, those before it are probed every [`PROBE_EVERY`]. A chunk of `n` points keeps the next one
+//! that is not the first is in use, those before it are probed now and then. A chunk of `n` points keeps the next one
 //! waiting until `n / rate` after its start, so a backlog drains at that rate, and a single fresh batch is never held up. What
 //! arrives after nothing waited is held back by `splay`, so that a fleet with aligned ticks does not reach carbon in one instant.
 
+use super::Settings;
 use crate::backoff::Backoff;
 use std::time::Duration;
-
-/// How often a better destination is looked for.
-pub(super) const PROBE_EVERY: Duration = Duration::from_secs(60);
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +26,7 @@ pub(super) struct Plan {
     destinations: usize,
     rate: u32,
     splay: Duration,
+    probe_every: Duration,
     current: usize,
     failed_in_round: usize,
     backoff: Backoff,
@@ -37,12 +36,13 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// For so many destinations, at most `rate` points a second (0 = as fast as they are taken).
-    pub fn new(destinations: usize, rate: u32, splay: Duration) -> Self {
+    /// For these settings; their `splay` is this process's own.
+    pub fn new(settings: &Settings) -> Self {
         Self {
-            destinations,
-            rate,
-            splay,
+            destinations: settings.destinations.len(),
+            rate: settings.drain_rate,
+            splay: settings.splay,
+            probe_every: settings.probe_every,
             current: 0,
             failed_in_round: 0,
             backoff: Backoff::default(),
@@ -100,7 +100,7 @@ impl Plan {
 
     fn use_destination(&mut self, destination: usize, now: Duration) {
         self.current = destination;
-        self.probe_at = now + PROBE_EVERY;
+        self.probe_at = now + self.probe_every;
     }
 
     /// The end is near: what waits is tried at once, and no faster or slower than it is taken.
@@ -115,10 +115,16 @@ mod tests {
     use proptest::prelude::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const PROBE_EVERY: Duration = Duration::from_secs(60);
+
+    fn plan(destinations: usize, drain_rate: u32, splay: Duration) -> Plan {
+        let names = vec!["carbon:2003".to_owned(); destinations];
+        Plan::new(&Settings { drain_rate, splay, ..Settings::new(names, "spool".into()) })
+    }
 
     #[test]
     fn a_fresh_batch_goes_at_once_and_a_backlog_is_paced() {
-        let mut plan = Plan::new(1, 50_000, Duration::ZERO);
+        let mut plan = plan(1, 50_000, Duration::ZERO);
         assert_eq!(plan.next(SECOND, false), Step::Wait(None));
         assert_eq!(plan.next(SECOND, true), Step::Deliver(0));
         plan.delivered(SECOND, 10_000);
@@ -129,7 +135,7 @@ mod tests {
 
     #[test]
     fn fails_over_in_order_waits_after_a_round_and_goes_back() {
-        let mut plan = Plan::new(3, 0, Duration::ZERO);
+        let mut plan = plan(3, 0, Duration::ZERO);
         assert_eq!(plan.next(SECOND, true), Step::Deliver(0));
         assert!(!plan.failed(SECOND, 0));
         assert_eq!(plan.next(SECOND, true), Step::Deliver(1));
@@ -152,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_arrives_after_a_pause_is_held_back_by_the_splay_but_not_at_the_end() {
-        let mut plan = Plan::new(1, 0, 3 * SECOND);
+        let mut plan = plan(1, 0, 3 * SECOND);
         assert_eq!(plan.next(SECOND, true), Step::Wait(Some(4 * SECOND)));
         assert_eq!(plan.next(2 * SECOND, true), Step::Wait(Some(4 * SECOND)));
         assert_eq!(plan.next(4 * SECOND, true), Step::Deliver(0));
@@ -170,7 +176,7 @@ mod tests {
             destinations in 1_usize..5,
             outcomes in prop::collection::vec((any::<bool>(), any::<u32>(), 0_u64..90_000), 1..200),
         ) {
-            let mut plan = Plan::new(destinations, 50_000, SECOND);
+            let mut plan = plan(destinations, 50_000, SECOND);
             let (mut now, mut tried) = (Duration::ZERO, Vec::new());
             for (works, random, millis) in outcomes {
                 match plan.next(now, true) {

@@ -39,7 +39,7 @@ impl Sender {
     pub fn new(inner: Arc<Inner>) -> Self {
         let (settings, count) = (&inner.settings, inner.settings.destinations.len());
         Self {
-            plan: Plan::new(count, settings.drain_rate, settings.splay),
+            plan: Plan::new(settings),
             started: Instant::now(),
             sentinels: std::iter::repeat_with(|| None).take(count).collect(),
             down: vec![false; count],

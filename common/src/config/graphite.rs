@@ -1,11 +1,10 @@
 //! `[graphite]`: where metrics go, and in which form.
 
 use super::{At, text};
-use crate::carbon::{Protocol, Settings};
+use crate::carbon::Protocol;
 use crate::metric::Style;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Graphite, checked.
@@ -29,27 +28,6 @@ pub struct Graphite {
     pub render_url: Option<String>,
 }
 
-impl Graphite {
-    /// How [`crate::carbon`] is to send, with its spool in `dir`.
-    pub fn carbon_settings(&self, dir: PathBuf) -> Settings {
-        Settings {
-            protocol: self.protocol,
-            spool_max: self.spool_max,
-            replay_window: self.replay_window,
-            drain_rate: self.drain_rate,
-            ..Settings::new(self.carbon.clone(), dir)
-        }
-    }
-}
-
-/// [`Protocol`] as typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum TypedProtocol {
-    Plaintext,
-    Pickle,
-}
-
 /// [`Style`] as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,7 +41,7 @@ enum TypedStyle {
 #[serde(default)]
 pub struct Section {
     carbon: Vec<String>,
-    protocol: TypedProtocol,
+    protocol: Protocol,
     prefix: String,
     style: TypedStyle,
     #[serde(with = "text::size")]
@@ -78,7 +56,7 @@ impl Default for Section {
     fn default() -> Self {
         Self {
             carbon: vec!["127.0.0.1:2003".into()],
-            protocol: TypedProtocol::Plaintext,
+            protocol: Protocol::Plaintext,
             prefix: "qae".into(),
             style: TypedStyle::Path,
             spool_max: 512 << 20,
@@ -125,10 +103,7 @@ impl super::Section for Section {
         }
         Graphite {
             carbon: self.carbon.clone(),
-            protocol: match self.protocol {
-                TypedProtocol::Plaintext => Protocol::Plaintext,
-                TypedProtocol::Pickle => Protocol::Pickle,
-            },
+            protocol: self.protocol,
             prefix: self.prefix.clone(),
             style: match self.style {
                 TypedStyle::Path => Style::Path,

@@ -100,7 +100,7 @@ pub fn stat_v2(text: &[u8], rows: &mut Vec<DeviceIo>) -> Flaws {
 pub enum Counted {
     /// `*io_service_bytes*`: makes the rows.
     Bytes,
-    /// `*io_serviced*`: fills them in.
+    /// `*io_serviced*`: fills them in. Unless it is without flaws, their second half is not to be used.
     Operations,
 }
 
@@ -144,10 +144,12 @@ pub fn blkio_v1(text: &[u8], counted: Counted, rows: &mut Vec<DeviceIo>) -> Flaw
                 }
             }
             (None, _) => {
-                // half a row would look like a counter that fell
-                rows.retain(|row| row.device != device);
-                spoiled = Some(device);
                 flaws.wrong += 1;
+                spoiled = Some(device);
+                // half a row would look like a counter that fell
+                if counted == Counted::Bytes {
+                    rows.retain(|row| row.device != device);
+                }
             }
         }
     }
@@ -157,7 +159,7 @@ pub fn blkio_v1(text: &[u8], counted: Counted, rows: &mut Vec<DeviceIo>) -> Flaw
 
 /// Whether a v1 text has a line of a device: "Total 0" alone means that this family counts nothing here.
 pub fn has_device(text: &[u8]) -> bool {
-    text.first().is_some_and(u8::is_ascii_digit)
+    next_line(text).and_then(|(line, _)| device(next_word(line)?.0)).is_some()
 }
 
 /// The v1 families. Which exist depends on kernel and scheduler; the BFQ files exist even where no disk uses BFQ and then hold only

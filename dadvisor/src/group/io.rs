@@ -20,16 +20,28 @@ pub(super) fn read(files: &mut Files, kernel: &mut Kernel, now: Instant, sample:
     } else {
         probe(files, kernel)
     };
-    if let Some(flaws) = read {
-        rows(kernel, now, flaws, sample);
+    if let Some(read) = read {
+        rows(kernel, now, read, sample);
     }
 }
 
-fn stat(files: &mut Files, kernel: &mut Kernel) -> Option<Flaws> {
+/// Which half of the rows is whole: a sum that lacks a device would look like a counter that fell.
+#[derive(Clone, Copy)]
+struct Read {
+    bytes: bool,
+    operations: bool,
+}
+
+impl Read {
+    const WHOLE: Self = Self { bytes: true, operations: true };
+}
+
+fn stat(files: &mut Files, kernel: &mut Kernel) -> Option<Read> {
     let text = files.read(&mut kernel.reader, File::IoStat)?;
     let flaws = stat_v2(text, &mut kernel.rows);
     files.note(&mut kernel.reader, File::IoStat, flaws);
-    Some(flaws)
+    let whole = flaws == Flaws::NONE;
+    Some(Read { bytes: whole, operations: whole })
 }
 
 /// The two files of a v1 family.
@@ -42,29 +54,30 @@ const fn of_family(family: Blkio) -> (File, File) {
     }
 }
 
-fn pair(files: &mut Files, kernel: &mut Kernel, family: Blkio) -> Option<Flaws> {
+fn pair(files: &mut Files, kernel: &mut Kernel, family: Blkio) -> Option<Read> {
     let (bytes, operations) = of_family(family);
     let text = files.read(&mut kernel.reader, bytes)?;
     let any = has_device(text);
-    let mut flaws = blkio_v1(text, Counted::Bytes, &mut kernel.rows);
+    let flaws = blkio_v1(text, Counted::Bytes, &mut kernel.rows);
     files.note(&mut kernel.reader, bytes, flaws);
+    let mut read = Read { bytes: flaws == Flaws::NONE, operations: flaws == Flaws::NONE };
     if any {
         // both files list the same devices: none there, none here
-        if let Some(text) = files.read(&mut kernel.reader, operations) {
-            let more = blkio_v1(text, Counted::Operations, &mut kernel.rows);
-            files.note(&mut kernel.reader, operations, more);
-            flaws += more;
-        }
+        let more = files
+            .read(&mut kernel.reader, operations)
+            .map(|text| blkio_v1(text, Counted::Operations, &mut kernel.rows));
+        files.note(&mut kernel.reader, operations, more.unwrap_or(Flaws::NONE));
+        read.operations &= more == Some(Flaws::NONE);
     }
-    Some(flaws)
+    Some(read)
 }
 
 /// No device line was seen on this host yet. The throttle files count all IO on every kernel that has their recursive form, so while
 /// they show nothing, there is nothing in the others either: an idle host costs one file per group, not four.
-fn probe(files: &mut Files, kernel: &mut Kernel) -> Option<Flaws> {
+fn probe(files: &mut Files, kernel: &mut Kernel) -> Option<Read> {
     let sentinel = files.read(&mut kernel.reader, File::ThrottleRecursiveBytes).map(has_device);
     if sentinel == Some(false) {
-        return Some(Flaws::NONE);
+        return Some(Read::WHOLE);
     }
     let mut read_any = sentinel.is_some();
     for family in Blkio::ALL {
@@ -76,12 +89,12 @@ fn probe(files: &mut Files, kernel: &mut Kernel) -> Option<Flaws> {
             return pair(files, kernel, family);
         }
     }
-    read_any.then_some(Flaws::NONE)
+    read_any.then_some(Read::WHOLE)
 }
 
 const SUMS: [Field; 4] = [Field::IoReadBytes, Field::IoWriteBytes, Field::IoReads, Field::IoWrites];
 
-fn rows(kernel: &mut Kernel, now: Instant, flaws: Flaws, sample: &mut Sample) {
+fn rows(kernel: &mut Kernel, now: Instant, read: Read, sample: &mut Sample) {
     let mut sums = [0u64; 4];
     let mut dropped = 0;
     for row in &kernel.rows {
@@ -94,6 +107,10 @@ fn rows(kernel: &mut Kernel, now: Instant, flaws: Flaws, sample: &mut Sample) {
                 *sum = sum.saturating_add(counter);
             }
         }
+        // half a row is none
+        if !read.operations {
+            continue;
+        }
         if sample.rows.devices.len() < MAX_ROWS {
             sample.rows.devices.push(DeviceRow { name: device.name, counters: row.counters });
         } else {
@@ -103,9 +120,9 @@ fn rows(kernel: &mut Kernel, now: Instant, flaws: Flaws, sample: &mut Sample) {
     kernel.reader.stats.count_many(Family::Io, Cause::Dropped, dropped, || {
         format!("a container uses more than {MAX_ROWS} devices: only so many are shown")
     });
-    // a sum that lacks a device would look like a counter that fell
-    if flaws == Flaws::NONE {
-        for (field, sum) in SUMS.iter().zip(sums) {
+    let whole = [read.bytes, read.bytes, read.operations, read.operations];
+    for ((field, sum), whole) in SUMS.iter().zip(sums).zip(whole) {
+        if whole {
             sample.figures.set(*field, sum);
         }
     }

@@ -8,7 +8,7 @@ use common::config::Source;
 use common::container::{Container, Health, Network, State};
 use common::http::{Error, Options, Url, get};
 use common::ids::{AppId, InstanceId};
-use common::metric::{Namer, Style, Value};
+use common::metric::Value;
 use common::serve::{Limits, bind, serve};
 use std::path::Path;
 use std::sync::Mutex;
@@ -37,9 +37,7 @@ fn entry(app: &str, instance: &str, id: &str) -> Entry {
         cgroup_parent: None,
         cgroup: None,
     };
-    let series =
-        Namer::new("qae", "dc1", Style::Path).instance(&container.app, &container.instance);
-    let mut entry = Entry::new(Arc::new(container), series);
+    let mut entry = Entry::new(Arc::new(container), common::metric::Series::default());
     entry.inside.push(("tomcat.threads".to_owned(), Value::Int(8)));
     let mut before = Sample::default();
     before.figures.set(Field::CpuUsage, 1_000_000_000);

@@ -33,8 +33,9 @@ async fn every_change_is_seen_at_once() {
     let mut follower = Follower::at(&host(), Duration::from_secs(1), None);
     follower.sees(Duration::from_secs(10), "what runs already", |i| up(i) && has(i, &before)).await;
 
+    let parent = docker.parent();
     let options =
-        ["--label", "qae.app=video/api", "-v", "/tmp:/qae/logs", "--cgroup-parent", "/qae-test"];
+        ["--label", "qae.app=video/api", "-v", "/tmp:/qae/logs", "--cgroup-parent", parent];
     let id = docker.start(
         "qae-life",
         &options,
@@ -55,7 +56,7 @@ async fn every_change_is_seen_at_once() {
     );
     assert_eq!(
         (seen.log_volumes[0].source.as_str(), seen.cgroup_parent.as_deref()),
-        ("/tmp", Some("/qae-test"))
+        ("/tmp", Some(parent))
     );
     assert!(seen.pid.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists()));
     assert_eq!(seen.image, IMAGE);
@@ -90,6 +91,19 @@ async fn every_change_is_seen_at_once() {
 
     assert_eq!(follower.stats.events_dropped.load(Relaxed), 0);
     follower.stop().await;
+    drop(docker);
+    remove_parent();
+}
+
+/// The cgroup parent stays when its containers are gone.
+fn remove_parent() {
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+    for hierarchy in hierarchies.map(|h| h.path()).chain(["/sys/fs/cgroup".into()]) {
+        let parent = hierarchy.join("qae-test");
+        if parent.exists() && std::fs::remove_dir(&parent).is_err() {
+            eprintln!("{} is left", parent.display());
+        }
+    }
 }
 
 #[tokio::test]
@@ -192,6 +206,18 @@ async fn health_and_short_lives() {
         }
     };
     assert_eq!(end, ("batch/short".to_owned(), Some(5)));
+    // memory without end: told of once as it happens, before or after the death
+    let limit = ["--memory", "16m", "--memory-swap", "16m"];
+    let greedy = docker.start("qae-greedy", &limit, &["/bin/busybox", "tail", "/dev/zero"]);
+    let (mut oom, mut end) = (false, None);
+    while !oom || end.is_none() {
+        match follower.next_about(&greedy).await {
+            Event::Oom { .. } => oom = true,
+            Event::Died { exit_code, .. } => end = exit_code,
+            Event::Started { .. } | Event::Updated { .. } => {}
+        }
+    }
+    assert_eq!(end, Some(137));
     follower.stop().await;
 }
 

@@ -24,10 +24,9 @@ pub struct Docker {
 
 impl Docker {
     pub fn at(host: &str, test: &str) -> Self {
-        let docker = Self {
-            host: host.to_owned(),
-            label: format!("qae.test={test}-{}", std::process::id()),
-        };
+        let docker = Self { host: host.to_owned(), label: format!("qae.test=discovery-{test}") };
+        // left by a run that was killed
+        docker.remove_all();
         docker.make_image();
         docker
     }
@@ -43,6 +42,14 @@ impl Docker {
     pub fn start(&self, name: &str, options: &[&str], command: &[&str]) -> String {
         let fixed = ["run", "-d", "--network", "none", "--label", &self.label, "--name", name];
         self.run(&[&fixed, options, &[IMAGE], command].concat())
+    }
+
+    /// A cgroup parent in the form this engine's driver takes.
+    pub fn parent(&self) -> &'static str {
+        match self.run(&["info", "--format", "{{.CgroupDriver}}"]).as_str() {
+            "systemd" => "qaetest.slice",
+            _ => "/qae-test",
+        }
     }
 
     /// A static busybox, imported: nothing is pulled.
@@ -68,6 +75,12 @@ impl Docker {
 
 impl Drop for Docker {
     fn drop(&mut self) {
+        self.remove_all();
+    }
+}
+
+impl Docker {
+    fn remove_all(&self) {
         let filter = format!("label={}", self.label);
         let out = Command::new("docker")
             .args(["-H", &self.host, "ps", "-aq", "--filter", &filter])

@@ -1,0 +1,129 @@
+//! From the configuration to the parts of the daemon.
+
+use crate::Error;
+use crate::agent::Parts;
+use crate::board::Board;
+use crate::collector::{Collector, Surroundings};
+use crate::config::{Config, Family};
+use crate::discover::Discovery;
+use crate::disk_usage::{self, DiskUsage};
+use crate::group::Kernel;
+use crate::host::Host;
+use crate::http::Neighbours;
+use crate::inapp::{self, Scraper};
+use crate::oom_totals::OomTotals;
+use crate::read::budget::raise_nofile;
+use crate::scrapes::Scrapes;
+use common::carbon::{self, Carbon};
+use common::metric::Namer;
+use common::systemd::Pulse;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
+
+/// Ticks this short are worth descriptors that stay open: 4.6 KiB of kernel memory each buy about two thirds of the reading time.
+const HOLD_UP_TO: Duration = Duration::from_secs(2);
+
+/// The kernel's side.
+pub fn kernel(config: &Config) -> Result<Kernel, Error> {
+    if let Err(error) = raise_nofile() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    let own = &config.dadvisor;
+    Ok(Kernel::open(own.roots(), own.kernel_families(), own.interval <= HOLD_UP_TO)?)
+}
+
+/// Where to, how, and within which bounds.
+pub fn carbon_settings(config: &Config) -> carbon::Settings {
+    let graphite = &config.graphite;
+    carbon::Settings {
+        protocol: graphite.protocol,
+        spool_max: graphite.spool_max,
+        replay_window: graphite.replay_window,
+        drain_rate: graphite.drain_rate,
+        // a tenth of a tick spreads a fleet and delays nobody's chart
+        splay: config.dadvisor.interval / 10,
+        ..carbon::Settings::new(graphite.carbon.clone(), config.state_dir().join("spool"))
+    }
+}
+
+/// How the neighbours are, whenever somebody asks.
+pub fn neighbours(
+    carbon: &Carbon,
+    discovery: &Discovery,
+) -> impl Fn() -> Neighbours + Send + Sync + 'static {
+    let (carbon, engine, stats) =
+        (carbon.clone(), discovery.engine.clone(), discovery.docker_stats.clone());
+    move || Neighbours {
+        carbon: carbon.status(),
+        docker: engine.as_ref().map(|seen| seen.borrow().engine.clone()),
+        docker_counts: stats.all().to_vec(),
+    }
+}
+
+/// Asks what runs inside containers.
+pub fn scrapes(
+    config: &Config,
+    discovery: &Discovery,
+    passed: watch::Receiver<u64>,
+    carbon: &Carbon,
+    board: &Arc<Board>,
+) -> Scrapes {
+    let settings = inapp::Settings {
+        proc: config.dadvisor.proc_root.clone(),
+        series_max: config.dadvisor.inapp_series_max,
+        ..inapp::Settings::default()
+    };
+    Scrapes {
+        scraper: Arc::new(Scraper::new(settings)),
+        inventory: discovery.inventory.clone(),
+        passed,
+        carbon: carbon.clone(),
+        board: Arc::clone(board),
+        limit: config.dadvisor.interval.mul_f64(0.8),
+    }
+}
+
+/// What the collector's thread needs.
+pub fn parts(
+    config: &Config,
+    kernel: Kernel,
+    carbon: Carbon,
+    board: Arc<Board>,
+    discovery: Discovery,
+    passed: watch::Sender<u64>,
+    pulse: Arc<Pulse>,
+) -> Result<Parts, Error> {
+    let own = &config.dadvisor;
+    let namer = Namer::new(&config.graphite.prefix, &config.node.dc, config.graphite.style);
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let around = Surroundings {
+        board: Arc::clone(&board),
+        namer: namer.clone(),
+        recent_max: usize::try_from(own.recent_max).unwrap_or(usize::MAX),
+        started_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
+    };
+    let disk = own.families.contains(&Family::DiskUsage).then(|| {
+        DiskUsage::start(disk_usage::Settings {
+            proc: own.proc_root.clone(),
+            ..disk_usage::Settings::default()
+        })
+    });
+    Ok(Parts {
+        collector: Collector::new(kernel, around),
+        host: Host::open(own.proc_root.clone(), own.sys_root.clone()),
+        disk: disk
+            .transpose()
+            .map_err(Error::system("cannot start the thread that walks disks"))?,
+        totals: OomTotals::load(config.state_dir().join("oom.json")),
+        carbon,
+        board,
+        namer,
+        node: config.node.name.clone(),
+        alone: config.alone,
+        inventory: discovery.inventory,
+        events: discovery.events,
+        passed,
+        pulse,
+    })
+}
