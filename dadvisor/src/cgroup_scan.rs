@@ -76,8 +76,10 @@ pub struct ScanStats {
 pub struct Scanner {
     places: Places,
     seen: HashMap<String, Found>,
-    /// Causes that have been logged.
+    /// A cause has been logged.
     said: bool,
+    /// [`MAX_ENTRIES`].
+    most: usize,
 }
 
 /// One scan under way.
@@ -92,14 +94,14 @@ struct Scan<'a> {
 impl Scanner {
     /// Scans these places.
     pub fn new(places: Places) -> Self {
-        Self { places, seen: HashMap::new(), said: false }
+        Self { places, seen: HashMap::new(), said: false, most: MAX_ENTRIES }
     }
 
     /// Everything that is there now, sorted by path.
     pub fn scan(&mut self, stats: &ScanStats) -> Vec<Found> {
         stats.scans.fetch_add(1, Relaxed);
         let mut scan =
-            Scan { places: &self.places, stats, left: MAX_ENTRIES, found: Vec::new(), error: None };
+            Scan { places: &self.places, stats, left: self.most, found: Vec::new(), error: None };
         scan.mesos();
         for glob in self.places.plain.iter() {
             scan.plain(String::new(), glob, 0);
@@ -107,7 +109,7 @@ impl Scanner {
         if scan.left == 0 {
             stats.over_bound.fetch_add(1, Relaxed);
             scan.error.get_or_insert_with(|| {
-                format!("more than {MAX_ENTRIES} directories, the rest is left out")
+                format!("more than {} directories, the rest is left out", self.most)
             });
         }
         if let Some(cause) = scan.error.filter(|_| !self.said) {

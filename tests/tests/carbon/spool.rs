@@ -124,6 +124,11 @@ fn a_full_disk_under_the_spool_loses_nothing_while_memory_lasts() {
     running.carbon.submit(&batch("i2", end, 10));
     let status = running.drained();
     assert_eq!((status.spool_error, status.memory_bytes), (None, 0));
+    // attempts that failed left nothing behind
+    let files = std::fs::read_dir(&spool).unwrap().flatten();
+    let segments = files.filter(|f| f.path().extension().is_some_and(|e| e == "segment"));
+    let sizes: u64 = segments.map(|f| f.metadata().unwrap().len()).sum();
+    assert_eq!(sizes, status.disk_bytes);
 }
 
 #[test]

@@ -58,6 +58,21 @@ fn what_was_submitted_is_there_after_a_crash_and_what_was_settled_is_not() {
 }
 
 #[test]
+fn a_number_is_never_used_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&settings(dir.path())).unwrap();
+    spool.append(&batch(10, 300));
+    drain(&spool);
+    spool.save(true);
+    drop(spool);
+    // takes the settled segment away; only the position remembers that there was one
+    drop(Spool::open(&settings(dir.path())).unwrap());
+    assert_eq!(segment::list(dir.path()).unwrap(), []);
+    Spool::open(&settings(dir.path())).unwrap().append(&batch(20, 10));
+    assert_eq!(drain(&Spool::open(&settings(dir.path())).unwrap()), text(&[batch(20, 10)]));
+}
+
+#[test]
 fn one_process_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(&settings(dir.path())).unwrap();
