@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2317 # functions are called through part
 # Every test. Sets up what is missing, builds, then runs the parts one after the other, also after one that failed; the table at the end
 # tells. QAE_SKIP="guest e2e unit" leaves parts out, by name; nothing else does.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -22,7 +23,6 @@ traces() {
   done
 }
 
-# shellcheck disable=SC2317 # called through part
 table=() failed=0
 part() { # NAME COMMAND...
   local name=$1 begin=$SECONDS rc=0

@@ -21,7 +21,7 @@ cat >"$job/job.sh" <<E
 set -e
 mkdir -p "$(dirname "$ROOT")"
 ln -s /job/repo "$ROOT"
-export QAE_TEST_CACHE=/job/cache QAE_BIN_DIR=/job/bin RUST_BACKTRACE=1
+export QAE_TEST_CACHE=/job/cache QAE_BIN_DIR=/job/bin RUST_BACKTRACE=0
 "$ROOT/tests/setup.sh" docker
 echo "guest: kernel \$(uname -r), \$(docker info --format 'Docker {{.ServerVersion}}, cgroup v{{.CgroupVersion}} by {{.CgroupDriver}}')," \
   "up for \$(cut -d. -f1 /proc/uptime) s"
