@@ -24,6 +24,7 @@ pub mod devices;
 pub mod diagnose;
 pub mod discover;
 pub mod disk_usage;
+pub mod foreground;
 pub mod group;
 pub mod hierarchy;
 pub mod host;
