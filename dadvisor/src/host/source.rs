@@ -35,10 +35,10 @@ pub enum Error {
         problem: String,
     },
     /// A file system did not answer.
-    #[error("cannot ask the file system at {mount}: {error}")]
+    #[error("cannot ask the file system at {}: {error}", mount.display())]
     Statvfs {
         /// Its mount point.
-        mount: String,
+        mount: PathBuf,
         /// The system's word.
         error: std::io::Error,
     },
@@ -146,16 +146,21 @@ pub(super) fn needed<T>(
     }
 }
 
-/// A kernel file as text, `None` when it is absent or not supported by this kernel.
-pub(super) fn text(path: &Path) -> Result<Option<String>, Error> {
+/// A kernel file as text, foreign bytes replaced; `None` when it is absent or not supported by this kernel.
+fn text(path: &Path) -> Result<Option<String>, Error> {
+    Ok(bytes(path)?.map(|bytes| match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    }))
+}
+
+/// A kernel file, `None` when it is absent or not supported by this kernel.
+pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
     match read {
         Ok(_) if bytes.len() as u64 > MAX_FILE => Err(Error::TooLarge { path: path.to_owned() }),
-        Ok(_) => Ok(Some(match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        })),
+        Ok(_) => Ok(Some(bytes)),
         Err(error) if absent(&error) => Ok(None),
         Err(error) => Err(Error::Read { path: path.to_owned(), error }),
     }
