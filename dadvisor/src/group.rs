@@ -10,6 +10,7 @@ mod io;
 mod limits;
 mod open;
 mod pace;
+mod quiet;
 
 pub use crate::kernel::{Error, Families, Kernel, Roots};
 pub use crate::network::NetView;
@@ -20,6 +21,7 @@ use crate::read::stats::{Family, ReadStats};
 use crate::read::table::File;
 use crate::sample::{Figures, Sample};
 use pace::Pace;
+use quiet::Quiet;
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
@@ -43,6 +45,7 @@ pub struct Group {
     /// What slow passes read.
     carried: Figures,
     memory_stat: Pace,
+    quiet: Quiet,
     fresh: bool,
 }
 
@@ -78,8 +81,9 @@ impl Group {
         let families = kernel.families;
         let mut lap = Lap(Instant::now());
         self.files.begin(&mut kernel.reader, slow);
+        let all = slow || kernel.all || !families.cpu;
         if families.cpu {
-            self.cpu(kernel, sample);
+            self.cpu(kernel, all, sample);
             lap.to(&mut kernel.reader.stats, Family::Cpu);
         }
         if families.memory {
@@ -116,6 +120,7 @@ impl Group {
             return Reading::Gone;
         }
         sample.figures.overlay(&self.carried);
+        self.quiet.end(&sample.figures);
         Reading::Ok
     }
 
@@ -123,7 +128,7 @@ impl Group {
     pub fn oom_kills(&mut self, kernel: &mut Kernel) -> Option<u64> {
         let mut figures = Figures::default();
         self.files.begin(&mut kernel.reader, false);
-        self.oom(kernel, &mut figures);
+        self.kills(kernel, &mut figures);
         self.files.end();
         figures.get(crate::sample::Field::OomKills)
     }
@@ -133,7 +138,9 @@ impl Group {
         let Kernel { reader, networks, proc, .. } = kernel;
         let mut pass =
             crate::network::Pass { reader, networks, proc: proc.as_fd(), files: &self.files };
-        self.network.read(&mut pass, slow, states, sample);
+        let quiet = &mut self.quiet;
+        let silent = |net_dev: &[u8], out: &mut Figures| quiet.is_silent(net_dev, out);
+        self.network.read(&mut pass, slow, states, silent, sample);
     }
 
     /// Reads a file into figures and counts what was wrong in it.

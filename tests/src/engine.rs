@@ -7,6 +7,7 @@ use crate::docker::{Docker, IMAGE};
 use crate::wait::eventually;
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -93,6 +94,23 @@ fn spawn(dir: &Path, options: &[String]) -> Result<Child> {
         .context("unshare --net dockerd: run tests/setup.sh docker")
 }
 
+/// Processes that name a directory in their command line, and their children.
+fn beneath(dir: &Path) -> Vec<Pid> {
+    let dir = dir.display().to_string();
+    let pid = |text: &str| text.parse().ok().and_then(Pid::from_raw);
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|p| p.path()) {
+        let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&line).contains(&dir) {
+            let name = process.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            let children = process.join("task").join(name).join("children");
+            let children = std::fs::read_to_string(children).unwrap_or_default();
+            found.extend(children.split_ascii_whitespace().chain([name]).filter_map(pid));
+        }
+    }
+    found
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         let pid = Pid::from_child(&self.daemon);
@@ -101,11 +119,9 @@ impl Drop for Engine {
             kill_process(pid, signal).ok();
         }
         self.daemon.wait().ok();
-        // containerd outlives a killed dockerd
-        let left = std::fs::read_to_string(self.dir.path().join("exec/containerd/containerd.pid"));
-        let left = left.ok().and_then(|pid| pid.trim().parse().ok()).and_then(Pid::from_raw);
-        if let Some(pid) = left {
-            kill_process(pid, Signal::TERM).ok();
+        // its containerd outlives a killed dockerd; shims and containers outlive one with --live-restore
+        for pid in beneath(self.dir.path()) {
+            kill_process(pid, Signal::KILL).ok();
         }
         // mounts would keep the directory
         for line in std::fs::read_to_string("/proc/self/mounts").unwrap_or_default().lines() {

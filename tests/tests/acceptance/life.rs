@@ -52,7 +52,7 @@ fn a_restart_makes_no_spike_and_no_negative_rate() -> Result<()> {
     let percent = series_of("restart", &looped, "cpu.percent");
     for _ in 0..2 {
         lab.series(&percent, lab.now(), 5)?;
-        lab.docker.on(&looped, "restart", &["--time", "0"])?;
+        lab.docker.on(&looped, "restart", &["-t", "0"])?;
     }
     lab.series(&percent, lab.now() + 2, 5)?;
     let until = lab.now();
