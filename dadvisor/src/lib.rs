@@ -41,6 +41,7 @@ pub mod process;
 pub mod rate;
 pub mod read;
 pub mod recent;
+pub mod reload;
 pub mod sample;
 pub mod scrapes;
 pub mod tell;
@@ -138,7 +139,7 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let (passed, on_pass) = channel::channel(0);
     let scrapes = assemble::scrapes(&config, &discovery, on_pass.clone(), &carbon, &board);
     tasks.spawn(scrapes.run(stop.token.clone()));
-    tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.clone()));
+    tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.token.clone()));
     tasks.spawn({
         let (pulse, stop) = (pulse.clone(), stop.token.clone());
         let longest = Face::longest_pause(config.dadvisor.interval);

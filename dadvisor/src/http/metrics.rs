@@ -118,7 +118,7 @@ fn help(name: &str) -> &'static str {
             "A share in percent, made from two ticks where it is a rate."
         }
         None if name.ends_with("per_second") => "A rate, made from two ticks.",
-        None => "See docs/metrics.md.",
+        None => "A figure of the node, or made from figures of a container.",
     }
 }
 
