@@ -24,6 +24,8 @@ pub mod devices;
 pub mod diagnose;
 pub mod discover;
 pub mod disk_usage;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod group;
 pub mod hierarchy;
 pub mod host;
