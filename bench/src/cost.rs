@@ -110,7 +110,7 @@ struct Subject {
 
 impl Subject {
     fn open(cgroups: &Cgroups) -> Result<Self> {
-        let mut kernel = Kernel::open(Roots::default(), families(), false)?;
+        let mut kernel = Kernel::open(Roots::default(), families(), false)?.sparing_nothing();
         let namer = Namer::new("qae", "dc1", Style::Path);
         let mut tracked = Vec::new();
         for container in cgroups.containers() {

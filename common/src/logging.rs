@@ -5,12 +5,15 @@
 //! product's crates; libraries speak from `warn` up, except at `trace`.
 
 mod episode;
+mod kept;
 mod line;
 
 pub use episode::Episode;
+pub use kept::Kept;
 
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::SystemTime;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -33,7 +36,8 @@ pub enum Error {
 }
 
 /// Starts logging for this process: `common` and the daemon's own crate at the level of `QAE_LOG` (info), libraries from `warn` up.
-pub fn start(daemon: &'static str) -> Result<(), Error> {
+/// With `kept`, lines wait there while something else is drawn on the terminal.
+pub fn start(daemon: &'static str, kept: Option<Arc<Kept>>) -> Result<(), Error> {
     let level = level(std::env::var("QAE_LOG").ok().as_deref())?;
     let libraries = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
     let filter = Targets::new()
@@ -42,7 +46,7 @@ pub fn start(daemon: &'static str) -> Result<(), Error> {
         .with_target(daemon, level);
     let journal = journal_is_stderr().then(tracing_journald::layer).and_then(Result::ok);
     // whatever made journald unreachable, its stderr stream still takes lines
-    let lines = journal.is_none().then(|| Lines { colour: std::io::stderr().is_terminal() });
+    let lines = journal.is_none().then(|| Lines { colour: std::io::stderr().is_terminal(), kept });
     tracing_subscriber::registry()
         .with(filter)
         .with(journal.map(|layer| layer.with_syslog_identifier(daemon.to_owned())))
@@ -72,11 +76,17 @@ fn journal_is_stderr() -> bool {
 /// Prints each event as one line on stderr.
 struct Lines {
     colour: bool,
+    kept: Option<Arc<Kept>>,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let line = line::print(event, SystemTime::now(), self.colour);
+        let line = match &self.kept {
+            Some(kept) => kept.take(line),
+            None => Some(line),
+        };
+        let Some(line) = line else { return };
         // one write per line keeps lines of threads apart; a stderr that is gone leaves nobody to tell
         drop(std::io::stderr().write_all(line.as_bytes()));
     }

@@ -7,7 +7,7 @@ use crate::collector::{Collector, Surroundings};
 use crate::config::{Config, Family};
 use crate::discover::Discovery;
 use crate::disk_usage::{self, DiskUsage};
-use crate::group::{Families, Kernel, Roots};
+use crate::group::Kernel;
 use crate::host::Host;
 use crate::http::Neighbours;
 use crate::inapp::{self, Scraper};
@@ -30,24 +30,7 @@ pub fn kernel(config: &Config) -> Result<Kernel, Error> {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let own = &config.dadvisor;
-    let roots = Roots {
-        cgroup: own.cgroup_root.clone(),
-        proc: own.proc_root.clone(),
-        sys: own.sys_root.clone(),
-    };
-    let wanted = |family| own.families.contains(&family);
-    let families = Families {
-        cpu: wanted(Family::Cpu),
-        memory: wanted(Family::Memory),
-        io: wanted(Family::Io),
-        net: wanted(Family::Net),
-        pids: wanted(Family::Pids),
-        pressure: wanted(Family::Pressure),
-        oom: wanted(Family::Oom),
-        cpu_per_core: wanted(Family::CpuPerCore),
-        tcp_states: wanted(Family::TcpStates),
-    };
-    Ok(Kernel::open(roots, families, own.interval <= HOLD_UP_TO)?)
+    Ok(Kernel::open(own.roots(), own.kernel_families(), own.interval <= HOLD_UP_TO)?)
 }
 
 /// Where to, how, and within which bounds.
@@ -72,7 +55,7 @@ pub fn neighbours(
     let (carbon, engine, stats) =
         (carbon.clone(), discovery.engine.clone(), discovery.docker_stats.clone());
     move || Neighbours {
-        carbon: serde_json::to_value(carbon.status()).unwrap_or_default(),
+        carbon: carbon.status(),
         docker: engine.as_ref().map(|seen| seen.borrow().engine.clone()),
         docker_counts: stats.all().to_vec(),
     }

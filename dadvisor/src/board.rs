@@ -54,11 +54,16 @@ impl Entry {
 
     /// Every metric of the last pass, rates and what the app inside told included.
     pub fn each(&self, emit: &mut impl FnMut(Name<'_>, Value)) {
-        let previous = self.elapsed.and_then(|elapsed| Previous::new(&self.previous, elapsed));
-        rate::each(&self.sample, previous, emit);
+        self.each_read(emit);
         for (name, value) in &self.inside {
             emit(Name::from(name.as_str()), *value);
         }
+    }
+
+    /// Only what this daemon read itself.
+    pub fn each_read(&self, emit: &mut impl FnMut(Name<'_>, Value)) {
+        let previous = self.elapsed.and_then(|elapsed| Previous::new(&self.previous, elapsed));
+        rate::each(&self.sample, previous, emit);
     }
 }
 

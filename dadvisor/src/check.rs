@@ -11,6 +11,19 @@ pub use report::report;
 use crate::config::Config;
 use crate::diagnose::{Finding, Severity};
 use crate::kernel::Kernel;
+use std::io::{self, IsTerminal, Write};
+
+/// Prints everything found. An error if something stands in the way of the job.
+pub async fn run(config: &Config) -> anyhow::Result<()> {
+    let found = findings(config).await;
+    let terminal = io::stdout().is_terminal();
+    let size = terminal.then(crossterm::terminal::size).and_then(Result::ok);
+    let width = size.map_or(100, |(columns, _)| usize::from(columns));
+    io::stdout().write_all(report(&found, width, terminal).as_bytes())?;
+    let bad = found.iter().filter(|f| f.severity == Severity::Bad).count();
+    anyhow::ensure!(bad == 0, "{bad} of these must be cured first");
+    Ok(())
+}
 
 /// Everything found, in the order it is shown.
 pub async fn findings(config: &Config) -> Vec<Finding> {
@@ -32,11 +45,6 @@ pub async fn findings(config: &Config) -> Vec<Finding> {
     found.push(place::state(&config.state_dir(), config.graphite.spool_max));
     found.push(listen);
     found
-}
-
-/// Whether nothing stands in the way of the job.
-pub fn passes(findings: &[Finding]) -> bool {
-    findings.iter().all(|f| f.severity < Severity::Bad)
 }
 
 fn finding(severity: Severity, topic: &'static str, text: impl Into<String>) -> Finding {

@@ -37,15 +37,18 @@ fn finding(severity: Severity, topic: &'static str, text: impl Into<String>) -> 
     Finding { severity, topic, text: text.into() }
 }
 
-pub(crate) fn diagnose(kernel: &Kernel) -> Vec<Finding> {
-    let mut found = Vec::new();
-    hierarchies(kernel, &mut found);
-    namespaces(&kernel.roots.proc, &mut found);
-    pressure(kernel, &mut found);
-    found.push(open_files());
-    rights(kernel, &mut found);
-    if kernel.cores().is_none() || kernel.memory().is_none() {
-        found.push(finding(
+impl Kernel {
+    /// What is missing on this host, for `dadvisor check`. Reads some files anew: not for the way of a sample.
+    pub fn diagnose(&self) -> Vec<Finding> {
+        let kernel = self;
+        let mut found = Vec::new();
+        hierarchies(kernel, &mut found);
+        namespaces(&kernel.roots.proc, &mut found);
+        pressure(kernel, &mut found);
+        found.push(open_files());
+        rights(kernel, &mut found);
+        if kernel.cores().is_none() || kernel.memory().is_none() {
+            found.push(finding(
             Severity::Less,
             "devices",
             format!(
@@ -54,9 +57,9 @@ pub(crate) fn diagnose(kernel: &Kernel) -> Vec<Finding> {
                 kernel.roots.proc.display()
             ),
         ));
-    }
-    if !kernel.roots.sys.join("dev/block").is_dir() {
-        found.push(finding(
+        }
+        if !kernel.roots.sys.join("dev/block").is_dir() {
+            found.push(finding(
             Severity::Less,
             "devices",
             format!(
@@ -64,8 +67,9 @@ pub(crate) fn diagnose(kernel: &Kernel) -> Vec<Finding> {
                 kernel.roots.sys.display()
             ),
         ));
+        }
+        found
     }
-    found
 }
 
 fn point(kernel: &Kernel, tree: Tree) -> Option<PathBuf> {

@@ -10,8 +10,9 @@ mod io;
 mod limits;
 mod open;
 mod pace;
+mod quiet;
 
-pub use crate::kernel::{Error, Kernel, Roots};
+pub use crate::kernel::{Error, Families, Kernel, Roots};
 pub use crate::network::NetView;
 
 use crate::network::Network;
@@ -20,48 +21,10 @@ use crate::read::stats::{Family, ReadStats};
 use crate::read::table::File;
 use crate::sample::{Figures, Sample};
 use pace::Pace;
+use quiet::Quiet;
 use rustix::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
-
-/// What to read: `[dadvisor] families`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Families {
-    /// CPU time, throttling, limits.
-    pub cpu: bool,
-    /// Memory.
-    pub memory: bool,
-    /// Block IO.
-    pub io: bool,
-    /// Network.
-    pub net: bool,
-    /// Processes, threads, open files.
-    pub pids: bool,
-    /// Pressure.
-    pub pressure: bool,
-    /// OOM kills.
-    pub oom: bool,
-    /// CPU time of every core (v1).
-    pub cpu_per_core: bool,
-    /// TCP sockets by state: costs the kernel a walk over all sockets of the host for each container.
-    pub tcp_states: bool,
-}
-
-impl Default for Families {
-    fn default() -> Self {
-        Self {
-            cpu: true,
-            memory: true,
-            io: true,
-            net: true,
-            pids: true,
-            pressure: true,
-            oom: true,
-            cpu_per_core: false,
-            tcp_states: false,
-        }
-    }
-}
 
 /// How a reading went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +45,7 @@ pub struct Group {
     /// What slow passes read.
     carried: Figures,
     memory_stat: Pace,
+    quiet: Quiet,
     fresh: bool,
 }
 
@@ -117,8 +81,9 @@ impl Group {
         let families = kernel.families;
         let mut lap = Lap(Instant::now());
         self.files.begin(&mut kernel.reader, slow);
+        let all = slow || kernel.all || !families.cpu;
         if families.cpu {
-            self.cpu(kernel, sample);
+            self.cpu(kernel, all, sample);
             lap.to(&mut kernel.reader.stats, Family::Cpu);
         }
         if families.memory {
@@ -155,6 +120,7 @@ impl Group {
             return Reading::Gone;
         }
         sample.figures.overlay(&self.carried);
+        self.quiet.end(&sample.figures);
         Reading::Ok
     }
 
@@ -162,7 +128,7 @@ impl Group {
     pub fn oom_kills(&mut self, kernel: &mut Kernel) -> Option<u64> {
         let mut figures = Figures::default();
         self.files.begin(&mut kernel.reader, false);
-        self.oom(kernel, &mut figures);
+        self.kills(kernel, &mut figures);
         self.files.end();
         figures.get(crate::sample::Field::OomKills)
     }
@@ -172,7 +138,9 @@ impl Group {
         let Kernel { reader, networks, proc, .. } = kernel;
         let mut pass =
             crate::network::Pass { reader, networks, proc: proc.as_fd(), files: &self.files };
-        self.network.read(&mut pass, slow, states, sample);
+        let quiet = &mut self.quiet;
+        let silent = |net_dev: &[u8], out: &mut Figures| quiet.is_silent(net_dev, out);
+        self.network.read(&mut pass, slow, states, silent, sample);
     }
 
     /// Reads a file into figures and counts what was wrong in it.

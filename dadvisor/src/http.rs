@@ -24,17 +24,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use common::docker;
 use common::serve::{Counts, Problem};
 use common::systemd::Pulse;
+use common::{carbon, docker};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How the daemon's neighbours are, at one moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Neighbours {
-    /// Carbon's status as JSON: `state`, `destination`, `waiting_points`, ...
-    pub carbon: serde_json::Value,
+    /// How sending goes.
+    pub carbon: carbon::Status,
     /// The Docker engine; None if none is configured.
     pub docker: Option<docker::Engine>,
     /// What following it counts.

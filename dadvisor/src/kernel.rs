@@ -4,8 +4,6 @@ use crate::collect::cpu::cpu_list;
 use crate::collect::io::{DeviceIo, Family as Blkio};
 use crate::collect::text::{flat, next_word, number};
 use crate::devices::Devices;
-use crate::diagnose::{Finding, diagnose};
-use crate::group::Families;
 use crate::hierarchy::{Hierarchies, Mode, Tree};
 use crate::network::{InterfaceNames, Networks, Registry, host_namespace};
 use crate::read::budget::Budget;
@@ -33,6 +31,45 @@ pub struct Roots {
 impl Default for Roots {
     fn default() -> Self {
         Self { cgroup: "/sys/fs/cgroup".into(), proc: "/proc".into(), sys: "/sys".into() }
+    }
+}
+
+/// What to read: `[dadvisor] families`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Families {
+    /// CPU time, throttling, limits.
+    pub cpu: bool,
+    /// Memory.
+    pub memory: bool,
+    /// Block IO.
+    pub io: bool,
+    /// Network.
+    pub net: bool,
+    /// Processes, threads, open files.
+    pub pids: bool,
+    /// Pressure.
+    pub pressure: bool,
+    /// OOM kills.
+    pub oom: bool,
+    /// CPU time of every core (v1).
+    pub cpu_per_core: bool,
+    /// TCP sockets by state: costs the kernel a walk over all sockets of the host for each container.
+    pub tcp_states: bool,
+}
+
+impl Default for Families {
+    fn default() -> Self {
+        Self {
+            cpu: true,
+            memory: true,
+            io: true,
+            net: true,
+            pids: true,
+            pressure: true,
+            oom: true,
+            cpu_per_core: false,
+            tcp_states: false,
+        }
     }
 }
 
@@ -75,6 +112,8 @@ pub struct Kernel {
     pub(crate) roots: Roots,
     pub(crate) families: Families,
     pub(crate) hold: bool,
+    /// Read every file on every pass.
+    pub(crate) all: bool,
     pub(crate) hierarchies: Hierarchies,
     pub(crate) reader: Reader,
     pub(crate) devices: Devices,
@@ -110,6 +149,7 @@ impl Kernel {
         Ok(Self {
             families,
             hold,
+            all: false,
             hierarchies,
             reader: Reader::new(Budget::of_process()),
             devices: Devices::new(&roots.sys),
@@ -127,6 +167,13 @@ impl Kernel {
     #[must_use]
     pub fn with_budget(mut self, permits: usize) -> Self {
         self.reader.budget = Budget::new(permits);
+        self
+    }
+
+    /// Reads every file on every pass, also what cannot have changed: to be measured against a loop that does the same.
+    #[must_use]
+    pub fn sparing_nothing(mut self) -> Self {
+        self.all = true;
         self
     }
 
@@ -179,11 +226,6 @@ impl Kernel {
         let wanted = |key: &[u8]| (key == b"nr_dying_descendants").then_some(());
         let flaws = flat(&text, wanted, |(), count| dying = Some(count));
         dying.filter(|_| flaws.wrong == 0)
-    }
-
-    /// What is missing on this host, for `dadvisor check`.
-    pub fn diagnose(&self) -> Vec<Finding> {
-        diagnose(self)
     }
 }
 

@@ -26,6 +26,7 @@ pub mod discover;
 pub mod disk_usage;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod foreground;
 pub mod group;
 pub mod hierarchy;
 pub mod host;

@@ -1,3 +1,53 @@
-//! The `dadvisor` command.
+//! The `dadvisor` command: arguments, config, logging, then one of its four jobs.
 
-fn main() {}
+use common::exit::{Exit, guarded};
+use common::{logging, serve, stop};
+use dadvisor::args::{Args, Command};
+use dadvisor::config::Config;
+use dadvisor::{check, foreground, top};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::runtime::Builder;
+
+const NAME: &str = "dadvisor";
+/// How long an address in use is waited for: the one before may still be ending.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let args = match Args::from_command_line() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    let (config, listing) = match Config::load(args.config()) {
+        Ok(loaded) => loaded,
+        Err(e) => return Exit::BadConfig.because(NAME, &e),
+    };
+    if args.check {
+        print!("{listing}");
+        return ExitCode::SUCCESS;
+    }
+    let screen = foreground::wanted(&args);
+    if let Err(e) = logging::start(NAME, screen.kept()) {
+        return Exit::BadConfig.because(NAME, &e);
+    }
+    guarded(|| {
+        let done = Builder::new_current_thread().enable_all().build().map_err(Into::into);
+        let done = done.and_then(|runtime| runtime.block_on(job(&args, config, screen)));
+        done.map_or_else(|e| Exit::Missing.because(NAME, &e), |()| ExitCode::SUCCESS)
+    })
+}
+
+async fn job(args: &Args, config: Config, screen: foreground::Screen) -> anyhow::Result<()> {
+    let stop = stop::on_signals()?;
+    match &args.command {
+        Some(Command::Top(asked)) => top::run(&config.dadvisor, asked, stop.token).await,
+        Some(Command::Check { .. }) => check::run(&config).await,
+        None => {
+            let listener = serve::bind(config.dadvisor.listen, PATIENCE).await?;
+            let view = screen.open(listener.local_addr()?, &stop)?;
+            let ended = dadvisor::run(config, listener, stop).await;
+            view.close().await;
+            Ok(ended?)
+        }
+    }
+}

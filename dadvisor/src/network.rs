@@ -157,11 +157,13 @@ impl Network {
     }
 
     /// Reads the figures of the group's namespace, if they are the group's to show. `states`: where TCP states go, if wanted now.
+    /// `silent`: told the text of `net/dev`, says that the sockets are as they were, and repeats their figures.
     pub(crate) fn read(
         &mut self,
         pass: &mut Pass<'_>,
         slow: bool,
         states: Option<&mut Figures>,
+        mut silent: impl FnMut(&[u8], &mut Figures) -> bool,
         sample: &mut Sample,
     ) {
         if slow {
@@ -189,8 +191,12 @@ impl Network {
             if !self.is_ours(ns, pass.networks) {
                 break;
             }
-            if self.interfaces(pass.reader, pass.networks, sample) {
-                self.rest(pass.reader, &mut sample.figures);
+            if let Some(len) = self.interfaces(pass.reader, pass.networks, sample) {
+                if silent(pass.reader.text(len), &mut sample.figures) {
+                    pass.reader.stats.spare(OPTIONAL.len() as u64);
+                } else {
+                    self.rest(pass.reader, &mut sample.figures);
+                }
                 if let Some(figures) = states {
                     self.states(pass.reader, figures);
                 }
@@ -230,15 +236,15 @@ impl Network {
         }
     }
 
-    /// Reads `net/dev`. False if the process is dead. Interfaces that never moved a byte have no row of their own: a kernel with
+    /// Reads `net/dev`, and answers its length in the reader (0 if it cannot be read). None if the process is dead. Interfaces that never moved a byte have no row of their own: a kernel with
     /// tunnel modules gives every namespace nine of them.
     fn interfaces(
         &self,
         reader: &mut Reader,
         networks: &mut Networks,
         sample: &mut Sample,
-    ) -> bool {
-        let Some(process) = &self.process else { return false };
+    ) -> Option<usize> {
+        let process = self.process.as_ref()?;
         let len = match reader.to_end(process.fd(), c"net/dev", Family::Net) {
             Ok(len) => len,
             Err(errno) => {
@@ -246,7 +252,7 @@ impl Network {
                 reader.stats.count(Family::Net, cause, || {
                     format!("net/dev of {}: {errno}", self.member.id)
                 });
-                return process.is_alive();
+                return process.is_alive().then_some(0);
             }
         };
         let Sample { figures, rows } = sample;
@@ -272,7 +278,7 @@ impl Network {
             }
         }
         self.flaws(reader, Flaws { dropped, ..flaws }, c"net/dev");
-        true
+        Some(len)
     }
 
     fn rest(&mut self, reader: &mut Reader, figures: &mut Figures) {

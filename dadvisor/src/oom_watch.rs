@@ -6,6 +6,7 @@
 
 use crate::group::Group;
 use crate::hierarchy::Tree;
+use crate::kernel::Kernel;
 use crate::read::budget::{Budget, Permit};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -65,7 +66,7 @@ pub struct OomWatch {
 
 impl OomWatch {
     /// Watches nothing yet. Shares the kernel's budget of descriptors.
-    pub fn new(kernel: &crate::group::Kernel) -> io::Result<Self> {
+    pub fn new(kernel: &Kernel) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let inotify =
             inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;

@@ -58,6 +58,7 @@ pub fn pass_stats(
         ("points_refused", String::new(), counts.points_refused),
         ("containers_started", String::new(), counts.started),
         ("containers_ended", String::new(), counts.ended),
+        ("files_spared", String::new(), reading.spared()),
         ("containers_not_found", String::new(), collector.not_found()),
     ];
     counters.extend(

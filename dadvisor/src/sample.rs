@@ -292,7 +292,7 @@ pub const MAX_ROWS: usize = 64;
 pub struct Rows {
     /// Block devices, partitions left out.
     pub devices: Vec<DeviceRow>,
-    /// Network interfaces but `lo`.
+    /// Network interfaces but `lo` that ever moved a packet.
     pub interfaces: Vec<InterfaceRow>,
     /// CPU nanoseconds by core (opt-in `cpu_per_core`, v1).
     pub cores: Vec<u64>,

@@ -184,7 +184,7 @@ fn private_namespaces_are_named() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn random_damage_is_survived(

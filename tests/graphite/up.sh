@@ -2,11 +2,12 @@
 # up.sh DIR - a throw-away Graphite on loopback: carbon-cache (whisper) and graphite-web's render API, with the configuration of
 # packaging/graphite. Installs from PyPI what is missing, once, beneath ${QAE_TEST_CACHE:-~/.cache/qae-tests}/graphite; starts what does
 # not run yet; returns when a point can be written and read back. Ports are free ones, kept in DIR/ports.env over restarts.
-# GRAPHITE_STEP is the finest archive's step (default 10s). GRAPHITE_AGGREGATOR=1 starts a carbon-aggregator in front of the cache too. Stop it with down.sh DIR.
+# GRAPHITE_STEP: the finest archive's step (default 10s). GRAPHITE_AGGREGATOR=1: a carbon-aggregator in front of the cache too.
+# Stop it with down.sh DIR.
 # Needs Python 3.8 to 3.11 with pip, and libcairo2 (installed with apt-get when run as root).
 set -euo pipefail
 export LC_ALL=C.UTF-8
-[ $# -eq 1 ] || { sed -n '2,6p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '2,7p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd -P)
 mkdir -p "$1/run" && dir=$(cd "$1" && pwd -P)
 cache=${QAE_TEST_CACHE:-$HOME/.cache/qae-tests}/graphite

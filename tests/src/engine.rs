@@ -3,10 +3,11 @@
 //! It lives in a network namespace of its own, because a `dockerd` without a bridge removes `docker0`, whoever made it. Its containers
 //! have no network but their loopback.
 
-use crate::docker::{Docker, IMAGE};
+use crate::docker::{Docker, IMAGE, command};
 use crate::wait::eventually;
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -71,7 +72,11 @@ impl Engine {
 
     fn wait_ready(&self) -> Result<()> {
         let log = self.dir.path().join("log");
-        let ready = || self.docker("ready").cli(["version"]).map(|_| ());
+        let ready = || {
+            let out = command(&self.socket()).arg("version").output()?;
+            ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+            Ok(())
+        };
         eventually(Duration::from_secs(120), "a Docker engine", ready).with_context(|| {
             std::fs::read_to_string(&log).unwrap_or_else(|e| format!("{}: {e}", log.display()))
         })
@@ -93,6 +98,23 @@ fn spawn(dir: &Path, options: &[String]) -> Result<Child> {
         .context("unshare --net dockerd: run tests/setup.sh docker")
 }
 
+/// Processes that name a directory in their command line, and their children.
+fn beneath(dir: &Path) -> Vec<Pid> {
+    let dir = dir.display().to_string();
+    let pid = |text: &str| text.parse().ok().and_then(Pid::from_raw);
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|p| p.path()) {
+        let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&line).contains(&dir) {
+            let name = process.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            let children = process.join("task").join(name).join("children");
+            let children = std::fs::read_to_string(children).unwrap_or_default();
+            found.extend(children.split_ascii_whitespace().chain([name]).filter_map(pid));
+        }
+    }
+    found
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         let pid = Pid::from_child(&self.daemon);
@@ -101,11 +123,9 @@ impl Drop for Engine {
             kill_process(pid, signal).ok();
         }
         self.daemon.wait().ok();
-        // containerd outlives a killed dockerd
-        let left = std::fs::read_to_string(self.dir.path().join("exec/containerd/containerd.pid"));
-        let left = left.ok().and_then(|pid| pid.trim().parse().ok()).and_then(Pid::from_raw);
-        if let Some(pid) = left {
-            kill_process(pid, Signal::TERM).ok();
+        // its containerd outlives a killed dockerd; shims and containers outlive one with --live-restore
+        for pid in beneath(self.dir.path()) {
+            kill_process(pid, Signal::KILL).ok();
         }
         // mounts would keep the directory
         for line in std::fs::read_to_string("/proc/self/mounts").unwrap_or_default().lines() {

@@ -271,7 +271,8 @@ impl Ledger {
     }
 
     /// The chunk in flight was acknowledged at `now` by destination `by`, but for `damaged` points in `damaged_records` records that
-    /// could not be read. What left the replay window is forgotten.
+    /// could not be read. What left the replay window is forgotten, only now: while nothing is acknowledged, nobody knows whether
+    /// the one who acknowledged last still lives.
     pub fn acked(&mut self, now: Duration, by: usize, damaged: u64, damaged_records: u64) {
         let Some(chunk) = self.flight.take() else { return };
         self.counts.acknowledged += chunk.points.saturating_sub(damaged);

@@ -14,9 +14,9 @@
 //! connection once it has parsed all of it: so each chunk is written, half-closed, and the end of the connection read. An end before
 //! that, a reset or a time-out is a failure. Acknowledged is in carbon's memory, not on its disk: a carbon that ends loses up to its
 //! last second. So the acknowledged batches of the last [`Settings::replay_window`] are kept, and sent again when the idle sentinel
-//! connection sees carbon end. For a cache that is harmless, the last write of a slot wins. Through a carbon-aggregator, or
-//! carbon-c-relay's aggregates, points sent twice count twice, and the acknowledgement covers the relay only: set the replay window
-//! to 0 there, or better, aggregate when reading.
+//! connection sees carbon end, and after a restart, since nobody was watching. For a cache that is harmless, the last write of a slot
+//! wins. Through a carbon-aggregator, or carbon-c-relay's aggregates, points sent twice count twice, and the acknowledgement covers
+//! the relay only: set the replay window to 0 there, or better, aggregate when reading.
 //!
 //! **No fsync per batch.** It would let a slow disk hold up the collector, to save what the host measured in the seconds before its
 //! power failed. Dirty pages reach the disk within some 30 s; what a power cut leaves half-written is found by its CRC.
@@ -185,7 +185,7 @@ impl Carbon {
     }
 
     /// Sends until `stop`, and then for at most 5 s what still waits, if it is taken at the first attempt. A second call waits for the
-    /// first to end.
+    /// first to end. Disk work runs on tokio's blocking threads: end the runtime with a time-out, a stalled disk may hold one.
     pub async fn run(&self, stop: CancellationToken) {
         let Some(inner) = &self.inner else { return stop.cancelled().await };
         let _one = inner.running.lock().await;

@@ -16,11 +16,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long the last attempts may take once the stop has come.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the position's last write may take after that.
+const LAST_SAVE: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(super) struct Sender {
@@ -33,6 +36,8 @@ pub(super) struct Sender {
     /// Reused: one record's lines, and the same as pickle.
     lines: Vec<u8>,
     pickled: Vec<u8>,
+    /// Writing the position down, which may take as long as the disk likes.
+    saving: Option<JoinHandle<()>>,
 }
 
 impl Sender {
@@ -45,6 +50,7 @@ impl Sender {
             down: vec![false; count],
             lines: Vec::new(),
             pickled: Vec::new(),
+            saving: None,
             inner,
         }
     }
@@ -64,8 +70,10 @@ impl Sender {
         if left > 0 {
             tracing::info!(points = left, "left in the spool for the next start");
         }
-        if let Err(e) = self.on_disk(|spool| spool.save(true)).await {
-            tracing::warn!("the spool's position is not kept: {e}");
+        if timeout(LAST_SAVE, self.on_disk(|spool| spool.save(true))).await.is_err() {
+            tracing::warn!(
+                "the spool's position is not kept, the disk does not answer: the next start sends more than needed"
+            );
         }
     }
 
@@ -114,10 +122,12 @@ impl Sender {
         self.sentinels[destination] = None;
         let points = self.inner.spool.ledger().ended(destination);
         let to = &self.inner.settings.destinations[destination];
-        let mut health = lock(&self.inner.health);
-        health.broken = true;
+        {
+            let mut health = lock(&self.inner.health);
+            health.broken = true;
+            health.replays += u64::from(points > 0);
+        }
         if points > 0 {
-            health.replays += 1;
             tracing::info!(
                 points,
                 "carbon at {to}: {failure}; what it acknowledged last is sent again"
@@ -146,8 +156,9 @@ impl Sender {
             Ok(None) => {}
             Err(failure) => self.failed(destination, &failure),
         }
-        if let Err(e) = self.on_disk(|spool| spool.save(false)).await {
-            tracing::debug!("the spool's position is not kept: {e}");
+        if self.saving.as_ref().is_none_or(JoinHandle::is_finished) {
+            let inner = Arc::clone(&self.inner);
+            self.saving = Some(spawn_blocking(move || inner.spool.save(false)));
         }
     }
 
@@ -209,8 +220,7 @@ impl Sender {
             }
         }
         drop(ledger);
-        let mut health = lock(&self.inner.health);
-        health.acknowledged(by, wall_ms());
+        lock(&self.inner.health).acknowledged(by, wall_ms());
         if std::mem::replace(&mut self.down[by], false) {
             tracing::info!("carbon at {} acknowledges again", self.inner.settings.destinations[by]);
         }
@@ -253,7 +263,7 @@ impl Sender {
         work: impl FnOnce(&Spool) -> T + Send + 'static,
     ) -> io::Result<T> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner.spool)).await.map_err(io::Error::other)
+        spawn_blocking(move || work(&inner.spool)).await.map_err(io::Error::other)
     }
 }
 

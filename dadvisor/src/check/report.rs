@@ -6,7 +6,7 @@ use common::printable::printable;
 /// Columns before the text: `warn  namespaces  `.
 const INDENT: usize = 18;
 
-/// One line per finding, wrapped at `width`; colours for a terminal. A summary at the end.
+/// One line per finding, wrapped at `width`; colours for a terminal. A summary at the end, unless something fails, which [`super::run`] tells.
 pub fn report(findings: &[Finding], width: usize, colour: bool) -> String {
     let mut out = String::new();
     for Finding { severity, topic, text } in findings {
@@ -25,7 +25,7 @@ pub fn report(findings: &[Finding], width: usize, colour: bool) -> String {
     out.push_str(&match (bad, less) {
         (0, 0) => "\nall is well\n".to_owned(),
         (0, less) => format!("\ndadvisor works here; {less} to look at\n"),
-        (bad, _) => format!("\n{bad} of these must be cured first\n"),
+        _ => "\n".to_owned(),
     });
     out
 }

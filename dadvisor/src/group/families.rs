@@ -9,15 +9,22 @@ use crate::sample::{Field, Figures, Sample};
 use std::time::Instant;
 
 impl Group {
-    pub(super) fn cpu(&mut self, kernel: &mut Kernel, sample: &mut Sample) {
+    /// First of all: how much CPU time was used decides what else is read. `all`: everything, whatever was used.
+    pub(super) fn cpu(&mut self, kernel: &mut Kernel, all: bool, sample: &mut Sample) {
         let figures = &mut sample.figures;
         if kernel.is_v2() {
             self.figures(kernel, File::CpuStatV2, figures, cpu::stat);
+            self.quiet.begin(figures, all);
             return;
         }
         self.figures(kernel, File::CpuacctUsage, figures, cpu::usage_v1);
-        self.figures(kernel, File::CpuacctStat, figures, cpu::stat);
-        self.figures(kernel, File::CpuStatV1, figures, cpu::stat);
+        self.quiet.begin(figures, all);
+        if self.quiet.stands_still(figures) {
+            kernel.reader.stats.spare(2);
+        } else {
+            self.figures(kernel, File::CpuacctStat, figures, cpu::stat);
+            self.figures(kernel, File::CpuStatV1, figures, cpu::stat);
+        }
         if kernel.families.cpu_per_core {
             if let Some(text) = self.files.read(&mut kernel.reader, File::CpuacctPercpu) {
                 let flaws = cpu::per_core_v1(text, &mut sample.rows.cores);
@@ -30,11 +37,16 @@ impl Group {
         let v2 = kernel.is_v2();
         let usage = if v2 { File::MemoryCurrent } else { File::MemoryUsage };
         self.figures(kernel, usage, out, |text, out| memory::value(text, Field::MemoryUsage, out));
-        let (file, field) = match v2 {
-            true => (File::MemorySwapCurrent, Field::MemorySwap),
-            false => (File::MemoryFailcnt, Field::MemoryLimitHits),
-        };
-        self.figures(kernel, file, out, |text, out| memory::value(text, field, out));
+        if v2 {
+            let swap = |text: &[u8], out: &mut Figures| memory::value(text, Field::MemorySwap, out);
+            self.figures(kernel, File::MemorySwapCurrent, out, swap);
+        } else if self.quiet.stands_still(out) {
+            kernel.reader.stats.spare(1);
+        } else {
+            let hits =
+                |text: &[u8], out: &mut Figures| memory::value(text, Field::MemoryLimitHits, out);
+            self.figures(kernel, File::MemoryFailcnt, out, hits);
+        }
         if self.memory_stat.is_due(now) {
             self.memory_stat(kernel, out);
         } else {
@@ -66,6 +78,15 @@ impl Group {
     }
 
     pub(super) fn oom(&mut self, kernel: &mut Kernel, out: &mut Figures) {
+        if self.quiet.stands_still(out) {
+            kernel.reader.stats.spare(1);
+            return;
+        }
+        self.kills(kernel, out);
+    }
+
+    /// The counters of kills and, on v2, of limits that were hit.
+    pub(super) fn kills(&mut self, kernel: &mut Kernel, out: &mut Figures) {
         if !kernel.is_v2() {
             if kernel.families.oom {
                 self.figures(kernel, File::MemoryOomControl, out, oom::control_v1);
@@ -86,6 +107,10 @@ impl Group {
     }
 
     pub(super) fn pids(&mut self, kernel: &mut Kernel, out: &mut Figures) {
+        if self.quiet.stands_still(out) {
+            kernel.reader.stats.spare(1);
+            return;
+        }
         let file = if kernel.is_v2() { File::PidsCurrentV2 } else { File::PidsCurrentV1 };
         self.figures(kernel, file, out, |text, out| memory::value(text, Field::PidsCurrent, out));
     }

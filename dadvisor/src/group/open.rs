@@ -49,6 +49,7 @@ impl Group {
             network: Network::new(member, container.pid, own_path),
             carried: Figures::default(),
             memory_stat: super::Pace::default(),
+            quiet: super::Quiet::default(),
             fresh: true,
         })
     }

@@ -10,6 +10,7 @@ use crate::sample::Field;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use common::carbon::Status;
 use common::container::{Container, Source};
 use common::docker::Engine;
 use common::exposition::{self, Exposition, Labels, family};
@@ -64,7 +65,7 @@ fn labels(container: &Container, dc: &str) -> Labels {
 
 fn container(out: &mut Exposition, entry: &Entry, dc: &str) {
     let labels = labels(&entry.container, dc);
-    entry.each(&mut |Name(head, item, tail), value| {
+    entry.each_read(&mut |Name(head, item, tail), value| {
         if item.is_empty() {
             out.add(&family("qae_container", head), help(head), &labels, value);
         } else {
@@ -72,6 +73,11 @@ fn container(out: &mut Exposition, entry: &Entry, dc: &str) {
             out.add(&family("qae_container", &name), ITEM_HELP, &labels.and(label, item), value);
         }
     });
+    // names from outside stand in a label: as families two of them could become one
+    for (name, value) in &entry.inside {
+        let labels = labels.and("metric", name);
+        out.add("qae_container_inside", "What the app inside tells of itself.", &labels, *value);
+    }
 }
 
 fn node(out: &mut Exposition, labels: &Labels, name: &str, value: f64) {
@@ -112,32 +118,9 @@ fn help(name: &str) -> &'static str {
             "A share in percent, made from two ticks where it is a rate."
         }
         None if name.ends_with("per_second") => "A rate, made from two ticks.",
-        None => "See docs/metrics.md.",
+        None => "A figure of the node, or made from figures of a container.",
     }
 }
-
-/// Numbers of carbon's status, and what makes counters of those that only rise.
-const CARBON: [(&str, &str, &str); 19] = [
-    ("waiting_points", "", "Points that wait to be acknowledged."),
-    ("waiting_bytes", "", "Bytes of them in the spool."),
-    ("oldest_seconds", "", "Age of the oldest of them."),
-    ("disk_bytes", "", "Bytes of the spool's files."),
-    ("memory_bytes", "", "Bytes kept in memory because the disk takes nothing."),
-    ("submitted_points", "_total", "Points taken in."),
-    ("sent_points", "_total", "Points written to a connection, repetitions included."),
-    ("acknowledged_points", "_total", "Points acknowledged, repetitions included."),
-    ("replayed_points", "_total", "Acknowledged points put back because their destination ended."),
-    ("dropped_at_cap_points", "_total", "Points dropped unsent at the spool's cap."),
-    ("dropped_disk_points", "_total", "Points dropped unsent for want of disk and memory."),
-    ("damaged_points", "_total", "Points in damaged records of the spool."),
-    ("damaged_records", "_total", "Damaged records and unreadable places in the spool."),
-    ("refused_lines", "_total", "Lines that could not be sent as pickle."),
-    ("deliveries", "_total", "Chunks acknowledged."),
-    ("failures", "_total", "Chunks or connections that failed."),
-    ("replays", "_total", "Times a destination ended inside the replay window."),
-    ("reconnects", "_total", "Times sending worked again."),
-    ("failovers", "_total", "Times another destination than before acknowledged."),
-];
 
 struct OwnFigures<'a> {
     out: &'a mut Exposition,
@@ -191,16 +174,7 @@ impl OwnFigures<'_> {
     }
 
     fn neighbours(&mut self, neighbours: &Neighbours) {
-        let carbon = &neighbours.carbon;
-        if let Some(state) = carbon.get("state").and_then(serde_json::Value::as_str) {
-            let labels = Labels::new(&[("state", state)]);
-            self.labelled("carbon_state", "How sending goes, in a label.", &labels, Value::Int(1));
-        }
-        for (key, suffix, help) in CARBON {
-            if let Some(n) = carbon.get(key).and_then(serde_json::Value::as_u64) {
-                self.one(&format!("carbon_{key}{suffix}"), help, Value::Int(n));
-            }
-        }
+        self.carbon(&neighbours.carbon);
         if let Some(engine) = &neighbours.docker {
             let up = u64::from(matches!(engine, Engine::Up { .. }));
             self.one("docker_up", "Whether the Docker engine answers.", Value::Int(up));
@@ -208,6 +182,59 @@ impl OwnFigures<'_> {
         for (name, count) in &neighbours.docker_counts {
             let name = format!("docker_{name}_total");
             self.one(&name, "What following the Docker engine counts.", Value::Int(*count));
+        }
+    }
+
+    fn carbon(&mut self, status: &Status) {
+        // printed by the same name as in JSON
+        let state = serde_json::to_value(status.state).unwrap_or_default();
+        let labels = Labels::new(&[("state", state.as_str().unwrap_or("unknown"))]);
+        self.labelled("carbon_state", "How sending goes, in a label.", &labels, Value::Int(1));
+        if let Some(age) = status.oldest_seconds {
+            let help = "Age of the oldest point that waits.";
+            self.one("carbon_oldest_seconds", help, Value::Int(age));
+        }
+        for (name, help, value) in [
+            ("waiting_points", "Points that wait to be acknowledged.", status.waiting_points),
+            ("waiting_bytes", "Bytes of them in the spool.", status.waiting_bytes),
+            ("disk_bytes", "Bytes of the spool's files.", status.disk_bytes),
+            ("memory_bytes", "Bytes in memory that the disk does not take.", status.memory_bytes),
+            ("submitted_points_total", "Points taken in.", status.submitted_points),
+            ("sent_points_total", "Points written, repetitions included.", status.sent_points),
+            (
+                "acknowledged_points_total",
+                "Points acknowledged, repetitions included.",
+                status.acknowledged_points,
+            ),
+            (
+                "replayed_points_total",
+                "Points put back because carbon ended.",
+                status.replayed_points,
+            ),
+            (
+                "dropped_at_cap_points_total",
+                "Points dropped at the spool's cap.",
+                status.dropped_at_cap_points,
+            ),
+            (
+                "dropped_disk_points_total",
+                "Points dropped for want of disk and memory.",
+                status.dropped_disk_points,
+            ),
+            ("damaged_points_total", "Points in damaged records.", status.damaged_points),
+            ("damaged_records_total", "Damaged places in the spool.", status.damaged_records),
+            (
+                "refused_lines_total",
+                "Lines that could not be sent as pickle.",
+                status.refused_lines,
+            ),
+            ("deliveries_total", "Chunks acknowledged.", status.deliveries),
+            ("failures_total", "Chunks or connections that failed.", status.failures),
+            ("replays_total", "Times carbon ended inside the replay window.", status.replays),
+            ("reconnects_total", "Times sending worked again.", status.reconnects),
+            ("failovers_total", "Times another destination took over.", status.failovers),
+        ] {
+            self.one(&format!("carbon_{name}"), help, Value::Int(value));
         }
     }
 }

@@ -31,7 +31,8 @@ pub(super) async fn node(State(face): State<Arc<Face>>) -> Response {
             containers: stats.containers,
             points: stats.points,
         },
-        carbon,
+        // numbers and texts only, which always print
+        carbon: serde_json::to_value(carbon).unwrap_or_default(),
         docker: docker_view(docker),
         metrics,
     })

@@ -8,6 +8,7 @@ use common::config::Source;
 use common::container::{Container, Health, Network, State};
 use common::http::{Error, Options, Url, get};
 use common::ids::{AppId, InstanceId};
+use common::metric::Value;
 use common::serve::{Limits, bind, serve};
 use std::path::Path;
 use std::sync::Mutex;
@@ -37,6 +38,7 @@ fn entry(app: &str, instance: &str, id: &str) -> Entry {
         cgroup: None,
     };
     let mut entry = Entry::new(Arc::new(container), common::metric::Series::default());
+    entry.inside.push(("tomcat.threads".to_owned(), Value::Int(8)));
     let mut before = Sample::default();
     before.figures.set(Field::CpuUsage, 1_000_000_000);
     let mut now = before.clone();
@@ -78,8 +80,10 @@ impl Server {
             ("io.reads_total".to_owned(), 5.0),
             ("memory.percent".to_owned(), f64::NAN),
         ]);
-        let neighbours = || Neighbours {
-            carbon: serde_json::json!({"state": "connected", "waiting_points": 3, "failures": 1}),
+        let settings = carbon::Settings::new(Vec::new(), "/nowhere".into());
+        let carbon = carbon::Carbon::open(settings).unwrap();
+        let neighbours = move || Neighbours {
+            carbon: carbon.status(),
             docker: Some(docker::Engine::Up { version: "28.2.2".to_owned() }),
             docker_counts: vec![("events", 9)],
         };
@@ -182,7 +186,7 @@ async fn the_node_and_its_neighbours() {
         (node.docker.state.as_str(), node.docker.version.as_deref()),
         ("up", Some("28.2.2"))
     );
-    assert_eq!(node.carbon["state"], "connected");
+    assert_eq!(node.carbon["state"], "off");
     assert_eq!(
         node.metrics.keys().collect::<Vec<_>>(),
         ["io.reads_total", "io.sda.reads_total", "load.1m"]
@@ -199,9 +203,10 @@ async fn everything_as_prometheus_text() {
         "qae_container_io_device_writes_total{dc=\"dc1\",app=\"shop/web\",instance=\"one\",container=\"abc1\",device=\"sda\"} 4",
         "qae_node_load_1m{dc=\"dc1\",node=\"host-17\"} 0.25",
         "qae_node_io_device_reads_total{dc=\"dc1\",node=\"host-17\",device=\"sda\"} 5",
-        "dadvisor_carbon_state{state=\"connected\"} 1",
-        "dadvisor_carbon_waiting_points 3",
-        "dadvisor_carbon_failures_total 1",
+        "dadvisor_carbon_state{state=\"off\"} 1",
+        "dadvisor_carbon_waiting_points 0",
+        "dadvisor_carbon_failures_total 0",
+        "qae_container_inside{dc=\"dc1\",app=\"video\",instance=\"two\",container=\"xyz3\",metric=\"tomcat.threads\"} 8",
         "dadvisor_docker_up 1",
         "dadvisor_docker_events_total 9",
         "dadvisor_http_connections_total 1",

@@ -124,6 +124,7 @@ pub struct ReadStats {
     files: [u64; Family::ALL.len()],
     nanos: [u64; Family::ALL.len()],
     causes: [[u64; Cause::ALL.len()]; Family::ALL.len()],
+    spared: u64,
 }
 
 impl ReadStats {
@@ -145,6 +146,15 @@ impl ReadStats {
     /// Times this went wrong in any family.
     pub fn total(&self, cause: Cause) -> u64 {
         self.causes.iter().map(|family| family[cause as usize]).sum()
+    }
+
+    /// Files that were not read because nothing in them can have changed.
+    pub fn spared(&self) -> u64 {
+        self.spared
+    }
+
+    pub(crate) fn spare(&mut self, files: u64) {
+        self.spared += files;
     }
 
     pub(crate) fn file(&mut self, family: Family) {

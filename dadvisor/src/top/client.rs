@@ -48,9 +48,14 @@ impl Client {
         let base = match url {
             Some(url) => Url::parse(url).map_err(Error::NoAnswer)?,
             None if config.listen.port() == 0 => return Err(Error::AnyPort),
-            None => Url::parse(&format!("http://{}/", reachable(config.listen)))
-                .map_err(Error::NoAnswer)?,
+            None => return Self::at(reachable(config.listen)),
         };
+        Ok(Self { base })
+    }
+
+    /// The dadvisor that listens there.
+    pub fn at(address: SocketAddr) -> Result<Self, Error> {
+        let base = Url::parse(&format!("http://{address}/")).map_err(Error::NoAnswer)?;
         Ok(Self { base })
     }
 

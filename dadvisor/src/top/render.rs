@@ -38,22 +38,42 @@ struct Column {
     title: &'static str,
     /// Columns of a low rank go first when the terminal is narrow; 0 never goes.
     rank: u8,
+    /// Usual width of its figures, so that columns do not jump from tick to tick.
+    least: usize,
     left: bool,
     cell: fn(&Row) -> String,
 }
 
 const COLUMNS: [Column; 11] = [
-    Column { title: "APP", rank: 0, left: true, cell: |r| r.app.clone() },
-    Column { title: "INSTANCE", rank: 8, left: true, cell: |r| r.instance.clone() },
-    Column { title: "CPU%", rank: 0, left: false, cell: |r| shown(r.cpu, human::percent) },
-    Column { title: "LIM%", rank: 4, left: false, cell: |r| shown(r.cpu_limit, human::percent) },
-    Column { title: "MEM/LIMIT", rank: 10, left: false, cell: memory },
-    Column { title: "NET RX/TX", rank: 7, left: false, cell: |r| pair(&r.net) },
-    Column { title: "IO R/W", rank: 6, left: false, cell: |r| pair(&r.io) },
-    Column { title: "PIDS", rank: 2, left: false, cell: |r| shown(r.pids, |p| format!("{p:.0}")) },
-    Column { title: "RST", rank: 1, left: false, cell: |r| r.restarts.to_string() },
-    Column { title: "STATE", rank: 5, left: true, cell: |r| r.state.to_owned() },
-    Column { title: "UPTIME", rank: 3, left: false, cell: uptime },
+    Column { title: "APP", rank: 0, least: 3, left: true, cell: |r| r.app.clone() },
+    Column { title: "INSTANCE", rank: 8, least: 8, left: true, cell: |r| r.instance.clone() },
+    Column {
+        title: "CPU%",
+        rank: 0,
+        least: 5,
+        left: false,
+        cell: |r| shown(r.cpu, human::percent),
+    },
+    Column {
+        title: "LIM%",
+        rank: 5,
+        least: 4,
+        left: false,
+        cell: |r| shown(r.cpu_limit, human::percent),
+    },
+    Column { title: "MEM/LIMIT", rank: 10, least: 9, left: false, cell: memory },
+    Column { title: "NET RX/TX", rank: 7, least: 9, left: false, cell: |r| pair(&r.net) },
+    Column { title: "IO R/W", rank: 6, least: 9, left: false, cell: |r| pair(&r.io) },
+    Column {
+        title: "PIDS",
+        rank: 2,
+        least: 4,
+        left: false,
+        cell: |r| shown(r.pids, |p| format!("{p:.0}")),
+    },
+    Column { title: "RST", rank: 1, least: 3, left: false, cell: |r| r.restarts.to_string() },
+    Column { title: "STATE", rank: 4, least: 9, left: true, cell: |r| r.state.to_owned() },
+    Column { title: "UPTIME", rank: 3, least: 6, left: false, cell: uptime },
 ];
 
 /// Narrowest that names may get before a column goes.
@@ -120,7 +140,7 @@ fn layout(cells: &[Vec<String>], width: usize) -> Vec<Option<usize>> {
     let mut widths: Vec<Option<usize>> = (0..COLUMNS.len())
         .map(|i| {
             let widest = cells.iter().map(|row| wide(&row[i])).max().unwrap_or(0);
-            Some(widest.max(wide(COLUMNS[i].title)))
+            Some(widest.max(COLUMNS[i].least))
         })
         .collect();
     // names shrink first, then whole columns go, the least important before the others

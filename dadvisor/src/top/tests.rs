@@ -63,9 +63,9 @@ host-17 (dc1), 2 containers, load 0.25 0.40 0.24
 cpu 62.5% of 2 cores, memory 1.2G of 8.0G
 carbon connected 127.0.0.1:2003; docker 28.2.2; pass 3.2 ms, 30.1k points
 
-APP           INSTANCE      CPU%  LIM%  MEM/LIMIT  NET RX/TX  IO R/W  STATE
-shop/web      0a1b2c3d4e5f  49.8     -     977K/-          -       -  running
-docker/cache  0a1b2c3d4e5f   0.2     -     977K/-          -       -  running
+APP           INSTANCE       CPU%  LIM%  MEM/LIMIT  NET RX/TX     IO R/W
+shop/web      0a1b2c3d4e5f   49.8     -     977K/-          -          -
+docker/cache  0a1b2c3d4e5f    0.2     -     977K/-          -          -
 
 q quit  c cpu  m memory  n net  i io  a name  r reverse  / filter  arrows scroll
 "
@@ -108,6 +108,6 @@ fn the_header_tells_what_is_wrong() {
     assert_eq!(line.tone, Tone::Alarm);
     assert_eq!(
         line.text,
-        "carbon unreachable, 120.0k points waiting since 12m05s; docker hung; pass 3.2 ms, 30.1k points, 1m30s old"
+        "carbon unreachable, 120.0k points waiting, the oldest 12m05s old; docker hung; pass 3.2 ms, 30.1k points, 1m30s old"
     );
 }

@@ -311,3 +311,22 @@ fn damaged_places_are_passed_and_their_points_counted() {
     assert!(!ledger.unreadable(start));
     assert!(ledger.unreadable(start));
 }
+
+#[test]
+fn entries_that_share_a_place_in_the_window_stay_for_the_last_of_them() {
+    let mut ledger = Ledger::new(WINDOW);
+    ledger.appended(1, 30, 30, 1);
+    for (from, millis) in [(0, 0), (10, 900), (20, 5_500)] {
+        let to = from + 10;
+        assert!(ledger.take(Chunk {
+            segment: 1,
+            from,
+            to,
+            points: 10,
+            timestamp: 1,
+            following: None
+        }));
+        ledger.acked(Duration::from_millis(millis), 0, 0, 0);
+    }
+    assert_eq!(ledger.ended(0), 30);
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# acceptance.sh [TEST-NAME...]: the acceptance tests in the guest: the same test program and the same dadvisor as on this machine, on a
+# host with cgroup v2 and systemd. Only outages stay out: they wait for minutes and ask nothing of the kernel.
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+filters=("$@")
+[ ${#filters[@]} -gt 0 ] || filters=(figures life::limits life::a_restart oom who)
+cd "$ROOT"
+cargo build --locked -p dadvisor
+test=$(cargo test --locked -p e2e --test acceptance --no-run 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p')
+[ -x "$test" ] || die "cargo did not name the test program"
+
+job=$(mktemp -d "$CACHE/guest/job.XXXXXX")
+trap 'rm -rf "$job"' EXIT
+mkdir -p "$job"/{bin,cache,repo}
+strip -o "$job/bin/acceptance" "$test"
+strip -o "$job/bin/dadvisor" "${CARGO_TARGET_DIR:-target}/debug/dadvisor"
+cp -a tests packaging "$job/repo/"
+cp -a "$CACHE/graphite" "$job/cache/"
+# the test program finds its scripts where it was built
+cat >"$job/job.sh" <<E
+set -e
+mkdir -p "$(dirname "$ROOT")"
+ln -s /job/repo "$ROOT"
+export QAE_TEST_CACHE=/job/cache QAE_BIN_DIR=/job/bin RUST_BACKTRACE=0
+"$ROOT/tests/setup.sh" docker
+echo "guest: kernel \$(uname -r), \$(docker info --format 'Docker {{.ServerVersion}}, cgroup v{{.CgroupVersion}} by {{.CgroupDriver}}')," \
+  "up for \$(cut -d. -f1 /proc/uptime) s"
+exec bin/acceptance --test-threads=1 ${filters[*]}
+E
+"$ROOT/tests/guest/run.sh" "$job" "${QAE_GUEST_SECONDS:-900}"
