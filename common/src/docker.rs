@@ -13,6 +13,7 @@
 mod api;
 mod desk;
 mod follow;
+pub(crate) mod fuzzing;
 mod last_good;
 mod lines;
 mod stats;

@@ -25,6 +25,8 @@ pub mod diagnose;
 pub mod discover;
 pub mod disk_usage;
 pub mod foreground;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod group;
 pub mod hierarchy;
 pub mod host;

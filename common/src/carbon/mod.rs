@@ -30,6 +30,7 @@
 //! the backlog.
 
 mod connection;
+pub(crate) mod fuzzing;
 mod ledger;
 mod pickle;
 mod plan;

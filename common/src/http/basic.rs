@@ -19,8 +19,8 @@ impl Basic {
         Self(BASE64_STANDARD.encode(pair))
     }
 
-    /// The `Authorization` header's value.
-    pub(super) fn header(&self) -> String {
+    /// The `Authorization` header's value: as good as the password itself.
+    pub fn header(&self) -> String {
         format!("Basic {}", self.0)
     }
 }

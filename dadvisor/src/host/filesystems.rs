@@ -80,7 +80,7 @@ fn ask(top: &Path, point: &Path) -> Result<StatVfs, std::io::Error> {
 }
 
 /// The mounts to ask: one per file system, in the order of their paths.
-fn choose(mounts: &[Mount]) -> Vec<&Mount> {
+pub(super) fn choose(mounts: &[Mount]) -> Vec<&Mount> {
     let by_id: HashMap<u32, &Mount> = mounts.iter().map(|mount| (mount.id, mount)).collect();
     let mut chosen: BTreeMap<String, &Mount> = BTreeMap::new();
     for mount in mounts {

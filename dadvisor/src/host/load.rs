@@ -22,7 +22,7 @@ pub(super) fn read(roots: &Roots) -> Result<Option<Load>, Error> {
     needed(roots.proc.join("loadavg"), |text| parse(text, limit))
 }
 
-fn parse(text: &str, limit: Option<u64>) -> Result<Load, String> {
+pub(super) fn parse(text: &str, limit: Option<u64>) -> Result<Load, String> {
     let load = LoadAverage::from_read(text.as_bytes())
         .map_err(|_| "not three averages, counts and a process id".to_owned())?;
     let averages = [load.one, load.five, load.fifteen].map(f64::from);

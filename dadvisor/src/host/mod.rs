@@ -10,6 +10,7 @@ mod cpu;
 mod disks;
 mod files;
 mod filesystems;
+pub(crate) mod fuzzing;
 mod load;
 mod memory;
 mod net;

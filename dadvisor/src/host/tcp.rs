@@ -33,7 +33,7 @@ pub(super) fn read(roots: &Roots) -> Result<Option<Tcp>, Error> {
 }
 
 /// A line of names, then a line of numbers, both beginning with `Tcp:`.
-fn parse_snmp(text: &str) -> Result<Vec<(Field, u64)>, String> {
+pub(super) fn parse_snmp(text: &str) -> Result<Vec<(Field, u64)>, String> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
     let (Some(names), Some(numbers)) = (lines.next(), lines.next()) else {
         return Err("no two lines with Tcp:".to_owned());
@@ -47,7 +47,7 @@ fn parse_snmp(text: &str) -> Result<Vec<(Field, u64)>, String> {
 }
 
 /// `TCP: inuse 8 orphan 0 tw 0 alloc 9 mem 84`
-fn parse_sockstat(text: &str) -> Result<Vec<(Field, u64)>, String> {
+pub(super) fn parse_sockstat(text: &str) -> Result<Vec<(Field, u64)>, String> {
     let mut found = Vec::new();
     for (protocol, word, field) in SOCKSTAT {
         let line = text.lines().find_map(|line| line.strip_prefix(protocol));

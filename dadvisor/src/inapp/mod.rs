@@ -8,6 +8,7 @@
 mod connectors;
 mod error;
 mod figures;
+pub(crate) mod fuzzing;
 mod jolokia;
 mod netns;
 mod nginx;

@@ -81,7 +81,7 @@ pub fn asked(labels: &BTreeMap<String, String>) -> Vec<(Kind, Result<Target, Ref
     Kind::ALL.into_iter().filter_map(one).collect()
 }
 
-fn parse(kind: Kind, url: &str) -> Result<Target, Refused> {
+pub(super) fn parse(kind: Kind, url: &str) -> Result<Target, Refused> {
     if url.len() > MAX_URL {
         return Err(Refused::TooLong);
     }
