@@ -121,7 +121,8 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let carbon = Carbon::open(assemble::carbon_settings(&config))?;
     let (board, pulse) = (Arc::new(Board::default()), Arc::new(Pulse::default()));
     let tasks = TaskTracker::new();
-    let discovery = discover::start(&config, &kernel, &tasks, &stop.token)?;
+    let finding = assemble::discovery_settings(&config, &kernel)?;
+    let discovery = discover::start(finding, &tasks, &stop.token);
 
     let counts = Arc::new(Counts::default());
     let neighbours = assemble::neighbours(&carbon, &discovery);
