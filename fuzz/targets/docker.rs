@@ -4,7 +4,7 @@
 use common::container::{InspectError, Rules, from_inspect};
 use common::fuzzing::{answers, lines};
 use common::ids::{AppId, InstanceId};
-use dadvisor::hierarchy::place::candidates;
+use dadvisor::kernel::hierarchy::place::candidates;
 use libfuzzer_sys::fuzz_target;
 
 fn named(app: &AppId, instance: &InstanceId) {

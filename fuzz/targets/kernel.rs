@@ -3,9 +3,10 @@
 
 use common::metric::{Batch, Namer, Style};
 use dadvisor::collect::{cpu, io, memory, net, oom, pids, pressure, text};
-use dadvisor::hierarchy::{Hierarchies, Tree, place};
+use dadvisor::kernel::hierarchy::{Hierarchies, Tree, place};
 use dadvisor::sample::{Field, MAX_ROWS, RowName, Sample};
-use dadvisor::{mountinfo, rate};
+use dadvisor::kernel::mountinfo;
+use dadvisor::rate;
 use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ mod tests;
 
 pub use find::Error;
 
-use crate::process::{Process, cgroup_name};
+use crate::kernel::process::{Process, cgroup_name};
 use common::container::Container;
 use common::logging::Episode;
 use rustix::fd::OwnedFd;

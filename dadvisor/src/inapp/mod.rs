@@ -24,7 +24,7 @@ pub use error::Error;
 pub use figures::Dropped;
 pub use target::{Kind, Refused, Target, asked, without_userinfo};
 
-use crate::process::cgroup_name;
+use crate::kernel::process::cgroup_name;
 use common::container::{Container, Network, Port};
 use common::http::{Options, Response, Url, get_on};
 use common::metric::Value;

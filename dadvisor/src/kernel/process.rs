@@ -3,7 +3,7 @@
 //! The hold is an `O_PATH` descriptor on `/proc/PID`: it pins neither the process nor a namespace, and what is opened through it fails
 //! once the process has ended (containers.md, network traps).
 
-use crate::read::{PATH_DIR, open_dir};
+use crate::kernel::read::{PATH_DIR, open_dir};
 use common::container::{Container, Source};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};

@@ -1,10 +1,10 @@
 //! What is missing on this host, for `dadvisor check`: facts and cures, no printing.
 
 use crate::collect::text::next_line;
-use crate::hierarchy::place::of_process;
-use crate::hierarchy::{Mode, Tree};
-use crate::kernel::Kernel;
-use crate::read::budget::nofile;
+use crate::kernel::hierarchy::place::of_process;
+use crate::kernel::hierarchy::{Mode, Tree};
+use crate::kernel::read::budget::nofile;
+use crate::kernel::shared::Kernel;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;

@@ -4,10 +4,10 @@
 //! `cgroup.event_control`. Both sit in one epoll descriptor that a runtime can wait on. A wake-up is a hint, not a count: it also comes
 //! for limit hits (v2) and for the removal of the group (v1). The reader then asks [`Group::oom_kills`].
 
-use crate::group::Group;
-use crate::hierarchy::Tree;
-use crate::kernel::Kernel;
-use crate::read::budget::{Budget, Permit};
+use crate::kernel::group::Group;
+use crate::kernel::hierarchy::Tree;
+use crate::kernel::read::budget::{Budget, Permit};
+use crate::kernel::shared::Kernel;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};

@@ -25,7 +25,7 @@ pub fn nofile() -> NoFile {
     NoFile { soft: current, hard: maximum }
 }
 
-/// Raises the soft limit to the hard one: to be called once at start, before [`crate::kernel::Kernel::open`].
+/// Raises the soft limit to the hard one: to be called once at start, before [`crate::kernel::shared::Kernel::open`].
 pub fn raise_nofile() -> std::io::Result<NoFile> {
     let NoFile { hard, .. } = nofile();
     setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard })?;

@@ -12,13 +12,11 @@ mod open;
 mod pace;
 mod quiet;
 
-pub use crate::kernel::{Error, Families, Kernel, Roots};
-pub use crate::network::NetView;
-
-use crate::network::Network;
-use crate::read::files::Files;
-use crate::read::stats::{Family, ReadStats};
-use crate::read::table::File;
+use crate::kernel::network::{NetView, Network};
+use crate::kernel::read::files::Files;
+use crate::kernel::read::stats::{Family, ReadStats};
+use crate::kernel::read::table::File;
+use crate::kernel::shared::{Error, Families, Kernel};
 use crate::sample::{Figures, Sample};
 use pace::Pace;
 use quiet::Quiet;
@@ -124,7 +122,7 @@ impl Group {
         Reading::Ok
     }
 
-    /// The OOM kills so far, read at once: for when [`crate::oom_watch`] says that there was one.
+    /// The OOM kills so far, read at once: for when [`crate::kernel::oom_watch`] says that there was one.
     pub fn oom_kills(&mut self, kernel: &mut Kernel) -> Option<u64> {
         let mut figures = Figures::default();
         self.files.begin(&mut kernel.reader, false);
@@ -136,8 +134,12 @@ impl Group {
     fn net(&mut self, kernel: &mut Kernel, slow: bool, sample: &mut Sample) {
         let states = (slow && kernel.families.tcp_states).then_some(&mut self.carried);
         let Kernel { reader, networks, proc, .. } = kernel;
-        let mut pass =
-            crate::network::Pass { reader, networks, proc: proc.as_fd(), files: &self.files };
+        let mut pass = crate::kernel::network::Pass {
+            reader,
+            networks,
+            proc: proc.as_fd(),
+            files: &self.files,
+        };
         let quiet = &mut self.quiet;
         let silent = |net_dev: &[u8], out: &mut Figures| quiet.is_silent(net_dev, out);
         self.network.read(&mut pass, slow, states, silent, sample);

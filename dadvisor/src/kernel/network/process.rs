@@ -2,13 +2,13 @@
 
 use super::NsId;
 use crate::collect::pids::processes;
-use crate::hierarchy::place::{is_within, of_process};
-use crate::process::Process;
-use crate::read::Reader;
-use crate::read::budget::Permit;
-use crate::read::files::{Files, cause_of};
-use crate::read::stats::{Cause, Family};
-use crate::read::walk::walk;
+use crate::kernel::hierarchy::place::{is_within, of_process};
+use crate::kernel::process::Process;
+use crate::kernel::read::Reader;
+use crate::kernel::read::budget::Permit;
+use crate::kernel::read::files::{Files, cause_of};
+use crate::kernel::read::stats::{Cause, Family};
+use crate::kernel::read::walk::walk;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::ops::ControlFlow;
 

@@ -2,9 +2,9 @@
 
 use super::{Group, Kernel};
 use crate::collect::{cpu, memory, oom, pressure};
-use crate::hierarchy::Tree;
-use crate::read::stats::{Cause, Family};
-use crate::read::table::File;
+use crate::kernel::hierarchy::Tree;
+use crate::kernel::read::stats::{Cause, Family};
+use crate::kernel::read::table::File;
 use crate::sample::{Field, Figures, Sample};
 use std::time::Instant;
 

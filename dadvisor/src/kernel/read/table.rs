@@ -2,7 +2,7 @@
 //! worth holding open).
 
 use super::stats::Family;
-use crate::hierarchy::Tree;
+use crate::kernel::hierarchy::Tree;
 use std::ffi::CStr;
 
 macro_rules! files {

@@ -10,9 +10,9 @@ mod tests;
 
 use crate::collect::net::{TcpStates, dev, snmp, sockstat};
 use crate::collect::text::Flaws;
-use crate::read::Reader;
-use crate::read::files::{Files, cause_of};
-use crate::read::stats::{Cause, Family};
+use crate::kernel::read::Reader;
+use crate::kernel::read::files::{Files, cause_of};
+use crate::kernel::read::stats::{Cause, Family};
 use crate::sample::{Field, Figures, InterfaceRow, MAX_ROWS, RowName, Sample};
 use process::{Finder, Guide};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -349,7 +349,7 @@ const NET_SUMS: [Field; 8] = [
 /// The host's namespace: that of process 1, else our own.
 pub(crate) fn host_namespace(proc: impl AsFd) -> Option<NsId> {
     [c"1", c"self"].into_iter().find_map(|name| {
-        let dir = crate::read::open_dir(&proc, name).ok()?;
+        let dir = crate::kernel::read::open_dir(&proc, name).ok()?;
         NsId::of(dir.as_fd()).ok()
     })
 }

@@ -9,7 +9,7 @@ pub mod place;
 #[cfg(test)]
 mod tests;
 
-use crate::mountinfo;
+use crate::kernel::mountinfo;
 use std::os::unix::ffi::OsStringExt;
 
 /// A hierarchy that a file of a container can live in: a v1 controller, or the unified tree.

@@ -1,12 +1,12 @@
 //! Finding a container's cgroup: by its process, else where its engine would have put it.
 
 use super::{Error, Families, Group, Kernel};
-use crate::hierarchy::place::{candidates, of_process, own_part};
-use crate::hierarchy::{Mode, Mount, TREES, Tree};
-use crate::network::{Member, Network};
-use crate::process::PidPath;
-use crate::read::files::{Files, cause_of};
-use crate::read::stats::Family;
+use crate::kernel::hierarchy::place::{candidates, of_process, own_part};
+use crate::kernel::hierarchy::{Mode, Mount, TREES, Tree};
+use crate::kernel::network::{Member, Network};
+use crate::kernel::process::PidPath;
+use crate::kernel::read::files::{Files, cause_of};
+use crate::kernel::read::stats::Family;
 use crate::sample::Figures;
 use common::container::{Container, Network as NetworkMode};
 use rustix::fd::AsFd;

@@ -5,7 +5,7 @@ use super::stats::{Cause, Family, ReadStats};
 use super::table::{FILES, File};
 use super::{Reader, open_dir, open_file};
 use crate::collect::text::Flaws;
-use crate::hierarchy::{TREES, Tree};
+use crate::kernel::hierarchy::{TREES, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, fstat, statat};
 use rustix::io::Errno;

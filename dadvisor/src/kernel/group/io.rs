@@ -3,10 +3,10 @@
 use super::Kernel;
 use crate::collect::io::{Counted, Family as Blkio, blkio_v1, has_device, stat_v2};
 use crate::collect::text::Flaws;
-use crate::devices::Kind;
-use crate::read::files::Files;
-use crate::read::stats::{Cause, Family};
-use crate::read::table::File;
+use crate::kernel::devices::Kind;
+use crate::kernel::read::files::Files;
+use crate::kernel::read::stats::{Cause, Family};
+use crate::kernel::read::table::File;
 use crate::sample::{DeviceRow, Field, MAX_ROWS, Sample};
 use std::time::Instant;
 

@@ -5,7 +5,7 @@
 //! `<sys>/dev/block/M:m`, kept for five minutes (a number can be given to another device).
 
 use crate::collect::io::DeviceId;
-use crate::read::stats::{Cause, Family, ReadStats};
+use crate::kernel::read::stats::{Cause, Family, ReadStats};
 use crate::sample::RowName;
 use std::collections::HashMap;
 use std::fs;
