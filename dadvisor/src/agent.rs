@@ -2,12 +2,12 @@
 
 use crate::board::{Board, PassStats};
 use crate::collector::{Collector, OomReading};
+use crate::discover::watch::Containers;
 use crate::disk_usage::{DiskUsage, Target};
 use crate::host::Host;
-use crate::oom_totals::OomTotals;
+use crate::oom::totals::OomTotals;
 use crate::own::{Counts, pass_stats};
 use crate::tick::{Now, Tick, Ticker};
-use crate::watch::Containers;
 use common::carbon::Carbon;
 use common::container::Container;
 use common::docker::Event;

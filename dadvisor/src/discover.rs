@@ -1,11 +1,14 @@
 //! Starts whatever finds containers: the Docker follower, the scan for cgroups, the Mesos agent's client.
 
-use crate::watch::{self, Containers};
+pub mod cgroup_scan;
+pub mod watch;
+
 use common::docker;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use watch::Containers;
 
 /// Events of the engine that may wait for the next pass; more are dropped and counted.
 const EVENTS: usize = 4096;

@@ -11,11 +11,10 @@
 //! A pass that ended is on disk; a container that is gone is no error; what is absent is absent, never zero; a neighbour that is down
 //! (engine, Mesos agent, carbon, an app) stops nothing but itself.
 
-pub mod agent;
+mod agent;
 pub mod args;
-pub mod assemble;
+mod assemble;
 pub mod board;
-pub mod cgroup_scan;
 pub mod check;
 pub mod collect;
 pub mod collector;
@@ -25,22 +24,20 @@ pub mod disk_usage;
 pub mod foreground;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod host;
-pub mod http;
+mod host;
+mod http;
 pub mod inapp;
 pub mod kernel;
-pub mod oom;
-pub mod oom_totals;
-pub mod own;
+mod oom;
+mod own;
 pub mod rate;
 pub mod recent;
 pub mod reload;
 pub mod sample;
-pub mod scrapes;
-pub mod tell;
+mod scrapes;
+mod tell;
 pub mod tick;
 pub mod top;
-pub mod watch;
 
 use agent::Agent;
 use board::Board;

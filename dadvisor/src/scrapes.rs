@@ -2,8 +2,8 @@
 //! Nothing here can hold up a pass; a scrape that is late for its tick is dropped by its time-out, never sent under a later one.
 
 use crate::board::{Board, lock};
+use crate::discover::watch::Containers;
 use crate::inapp::{Scraped, Scraper, asked};
-use crate::watch::Containers;
 use common::carbon::Carbon;
 use common::container::Container;
 use common::metric::{Batch, Name};

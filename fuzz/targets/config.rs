@@ -3,7 +3,7 @@
 
 use common::config::Source;
 use common::http::Url;
-use dadvisor::cgroup_scan::Globs;
+use dadvisor::discover::cgroup_scan::Globs;
 use dadvisor::config::Config;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Three sources, one list. Pure.
 
-use crate::cgroup_scan::{Found, Kind};
+use crate::discover::cgroup_scan::{Found, Kind};
 use common::container::{
     Container, Health, Network, Source, State, is_id, mesos_container_id, short_id,
 };

@@ -8,7 +8,7 @@ mod merge;
 
 pub use merge::{Merged, merge};
 
-use crate::cgroup_scan::{Found, Kind, Places, ScanStats, Scanner};
+use crate::discover::cgroup_scan::{Found, Kind, Places, ScanStats, Scanner};
 use common::container::Container;
 use common::docker::Inventory;
 use common::ids::NodeName;

@@ -1,11 +1,11 @@
 use super::*;
-use crate::cgroup_scan::Globs;
+use crate::discover::cgroup_scan::Globs;
 use common::container::{Rules, from_inspect};
 use std::fs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-const STATE: &str = include_str!("../../../common/tests/fixtures/mesos_slave_state.json");
+const STATE: &str = include_str!("../../../../common/tests/fixtures/mesos_slave_state.json");
 const UCR: &str = "19ca0947-3df0-43ea-9c4b-24e62ece24e0";
 
 /// An agent that answers `/state` so, and nothing else.

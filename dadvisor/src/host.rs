@@ -23,7 +23,7 @@ mod vm;
 #[cfg(test)]
 mod tests;
 
-pub use source::{Error, Failures};
+pub use source::Failures;
 
 use common::metric::{Name, Value};
 use source::Source;

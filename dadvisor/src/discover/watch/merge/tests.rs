@@ -2,7 +2,7 @@ use super::*;
 use common::container::{Rules, from_inspect};
 use serde_json::{Value, json};
 
-const STATE: &[u8] = include_bytes!("../../../../common/tests/fixtures/mesos_slave_state.json");
+const STATE: &[u8] = include_bytes!("../../../../../common/tests/fixtures/mesos_slave_state.json");
 const UCR: &str = "19ca0947-3df0-43ea-9c4b-24e62ece24e0";
 const WEB: &str = "609007e6-75a0-4459-a177-658ce1c5118a";
 
