@@ -1,11 +1,11 @@
 //! `dadvisor`: every container's CPU, memory, disk and network from the kernel into Graphite.
 //!
 //! ```text
-//! docker, mesos agent, cgroups --> watch --> inventory --.
-//!                                                        v
-//! /sys/fs/cgroup, /proc/PID/net --> group --> collector (a thread, tick by tick) --> batch --> carbon: spool --> sender
-//!                                                        |                             ^
-//!                                                        '--> board <-- http, top      '-- scrapes (what runs inside, by label)
+//! docker, mesos agent, cgroups --> discover --> inventory --.
+//!                                                           v
+//! /sys/fs/cgroup, /proc/PID/net --> kernel::Group --> collector (a thread, tick by tick) --> batch --> carbon: spool --> sender
+//!                                                         |                                    ^
+//!                                                         '--> board <-- http, top             '-- scrapes (what runs inside, by label)
 //! ```
 //!
 //! A pass that ended is on disk; a container that is gone is no error; what is absent is absent, never zero; a neighbour that is down
