@@ -16,6 +16,7 @@ use common::metric::{Batch, Name, Namer, Series, Value};
 use common::systemd::Pulse;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -207,6 +208,8 @@ impl Agent {
     }
 
     fn drain_events(&mut self) {
+        // one line per container and tick: a container that is killed in a loop must not fill the log
+        let mut killed = BTreeMap::<String, (Arc<Container>, u64)>::new();
         while let Ok(event) = self.parts.events.try_recv() {
             match event {
                 Event::Started { .. } => self.counts.started += 1,
@@ -214,11 +217,15 @@ impl Agent {
                 Event::Oom { container } => {
                     let late = self.parts.collector.runs_anew(&container);
                     self.parts.totals.ledger.event(&container.app, &container.id, late);
-                    tracing::warn!(id = container.id, app = %container.app, instance = %container.instance,
-                        "out of memory: the kernel killed a process of this container");
+                    killed.entry(container.id.clone()).or_insert((container, 0)).1 += 1;
                 }
                 Event::Updated { id } => self.parts.collector.limits_changed(&id),
             }
+        }
+        for (id, (Container { app, instance, .. }, kills)) in
+            killed.iter().map(|(id, (container, kills))| (id, (container.as_ref(), kills)))
+        {
+            tracing::warn!(id, %app, %instance, kills, "out of memory: the kernel killed processes of this container");
         }
     }
 

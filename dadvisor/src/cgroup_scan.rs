@@ -9,6 +9,7 @@ mod globs;
 pub use globs::{GlobError, Globs};
 
 use common::container::is_uuid;
+use common::logging::Episode;
 use std::collections::HashMap;
 use std::io::Read;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
@@ -76,8 +77,7 @@ pub struct ScanStats {
 pub struct Scanner {
     places: Places,
     seen: HashMap<String, Found>,
-    /// A cause has been logged.
-    said: bool,
+    seeing: Episode,
     /// [`MAX_ENTRIES`].
     most: usize,
 }
@@ -94,7 +94,9 @@ struct Scan<'a> {
 impl Scanner {
     /// Scans these places.
     pub fn new(places: Places) -> Self {
-        Self { places, seen: HashMap::new(), said: false, most: MAX_ENTRIES }
+        let root = places.root.display();
+        let seeing = Episode::new(format!("finding every cgroup below {root}"));
+        Self { places, seen: HashMap::new(), seeing, most: MAX_ENTRIES }
     }
 
     /// Everything that is there now, sorted by path.
@@ -112,9 +114,9 @@ impl Scanner {
                 format!("more than {} directories, the rest is left out", self.most)
             });
         }
-        if let Some(cause) = scan.error.filter(|_| !self.said) {
-            self.said = true;
-            tracing::warn!(root = %self.places.root.display(), %cause, "not every cgroup is seen");
+        match scan.error {
+            Some(cause) => self.seeing.failed(&cause),
+            None => self.seeing.recovered(),
         }
         let mut found = scan.found;
         found.sort_unstable_by(|a, b| a.path.cmp(&b.path));

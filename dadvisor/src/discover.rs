@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::agent::Inventory;
-use crate::cgroup_scan::{Globs, Places};
+use crate::cgroup_scan::Places;
 use crate::config::Config;
 use crate::kernel::Kernel;
 use crate::watch;
@@ -63,9 +63,6 @@ pub fn start(
 }
 
 fn settings(config: &Config, kernel: &Kernel) -> Result<watch::Settings, Error> {
-    let plain = Globs::new(&config.dadvisor.cgroups);
-    let plain =
-        plain.map_err(|e| Error::Config { key: "[dadvisor] cgroups", why: e.to_string() })?;
     let agent = config
         .node
         .mesos_agent
@@ -79,7 +76,7 @@ fn settings(config: &Config, kernel: &Kernel) -> Result<watch::Settings, Error> 
             root: kernel.scan_root(),
             proc_root: config.dadvisor.proc_root.clone(),
             mesos_root: "mesos".to_owned(),
-            plain,
+            plain: config.dadvisor.cgroups.clone(),
         },
         node: config.node.name.clone(),
         interval: SCAN_EVERY,

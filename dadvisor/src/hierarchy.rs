@@ -9,6 +9,9 @@ pub mod place;
 #[cfg(test)]
 mod tests;
 
+use crate::mountinfo;
+use std::os::unix::ffi::OsStringExt;
+
 /// A hierarchy that a file of a container can live in: a v1 controller, or the unified tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -121,11 +124,14 @@ impl Hierarchies {
     pub fn parse(mountinfo: &[u8], cgroup_root: &[u8]) -> Option<Self> {
         let cgroup_root = trim_slash(cgroup_root);
         let mut best: [Option<(Rank, Mount)>; TREES] = [const { None }; TREES];
-        for line in mountinfo.split(|b| *b == b'\n').filter_map(Line::parse) {
-            let Some((place, point)) = placed(&line.point, cgroup_root) else { continue };
-            let rank = (place, line.root != b"/");
-            let found = Mount { point, root: line.root };
-            for tree in line.trees.iter().zip(Tree::ALL).filter_map(|(on, t)| on.then_some(t)) {
+        for mount in mountinfo::parse(mountinfo).0 {
+            let trees = trees(&mount);
+            let point = mount.point.into_os_string().into_vec();
+            let Some((place, point)) = placed(&point, cgroup_root) else { continue };
+            let root = mount.root.into_os_string().into_vec();
+            let rank = (place, root != b"/");
+            let found = Mount { point, root };
+            for tree in trees.iter().zip(Tree::ALL).filter_map(|(on, t)| on.then_some(t)) {
                 let slot = &mut best[tree as usize];
                 // a later mount at the same point lies over the earlier one
                 let better = slot.as_ref().is_none_or(|(r, had)| {
@@ -177,52 +183,17 @@ fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".")
 }
 
-/// One cgroup mount of mountinfo.
-struct Line {
-    root: Vec<u8>,
-    point: Vec<u8>,
-    trees: [bool; TREES],
-}
-
-impl Line {
-    /// `36 35 0:31 /root /point rw shared:1 - cgroup cgroup rw,cpu,cpuacct`; None for other file systems and unreadable lines.
-    fn parse(line: &[u8]) -> Option<Self> {
-        let mut words = line.split(|b| *b == b' ');
-        let root = unescape(words.nth(3)?);
-        let point = unescape(words.next()?);
-        // options and any number of optional fields, ended by a dash
-        words.find(|word| *word == b"-")?;
-        let kind = words.next()?;
-        let mut trees = [false; TREES];
-        match kind {
-            b"cgroup2" => trees[Tree::Unified as usize] = true,
-            b"cgroup" => {
-                let options = words.nth(1)?;
-                for tree in options.split(|b| *b == b',').filter_map(Tree::of_controller) {
-                    trees[tree as usize] = true;
-                }
+/// The trees that a mount has.
+fn trees(mount: &mountinfo::Mount) -> [bool; TREES] {
+    let mut trees = [false; TREES];
+    match mount.fs_type.as_str() {
+        "cgroup2" => trees[Tree::Unified as usize] = true,
+        "cgroup" => {
+            for tree in mount.options().filter_map(Tree::of_controller) {
+                trees[tree as usize] = true;
             }
-            _ => return None,
         }
-        Some(Self { root, point, trees })
+        _ => {}
     }
-}
-
-/// The kernel writes space, tab, newline and backslash as `\` and three octal digits.
-fn unescape(word: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some((first, tail)) = rest.split_first() {
-        let code = tail.get(..3).filter(|_| *first == b'\\').and_then(octal);
-        out.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &tail[3..] } else { tail };
-    }
-    out
-}
-
-fn octal(digits: &[u8]) -> Option<u8> {
-    digits.iter().try_fold(0u8, |value, digit| {
-        let digit = digit.checked_sub(b'0').filter(|d| *d < 8)?;
-        value.checked_mul(8)?.checked_add(digit)
-    })
+    trees
 }

@@ -24,9 +24,9 @@ pub mod devices;
 pub mod diagnose;
 pub mod discover;
 pub mod disk_usage;
+pub mod foreground;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod foreground;
 pub mod group;
 pub mod hierarchy;
 pub mod host;
@@ -43,6 +43,7 @@ pub mod process;
 pub mod rate;
 pub mod read;
 pub mod recent;
+pub mod reload;
 pub mod sample;
 pub mod scrapes;
 pub mod tell;
@@ -84,7 +85,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The Mesos agent's URL or a pattern is wrong.
+    /// The Mesos agent's URL is wrong.
     #[error("{key}: {why}")]
     Config {
         /// The key in the config file.
@@ -140,7 +141,7 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let (passed, on_pass) = channel::channel(0);
     let scrapes = assemble::scrapes(&config, &discovery, on_pass.clone(), &carbon, &board);
     tasks.spawn(scrapes.run(stop.token.clone()));
-    tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.clone()));
+    tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.token.clone()));
     tasks.spawn({
         let (pulse, stop) = (pulse.clone(), stop.token.clone());
         let longest = Face::longest_pause(config.dadvisor.interval);

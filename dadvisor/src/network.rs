@@ -8,15 +8,13 @@ mod process;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use process::{PidPath, walk};
-
 use crate::collect::net::{TcpStates, dev, snmp, sockstat};
 use crate::collect::text::Flaws;
 use crate::read::Reader;
 use crate::read::files::{Files, cause_of};
 use crate::read::stats::{Cause, Family};
 use crate::sample::{Field, Figures, InterfaceRow, MAX_ROWS, RowName, Sample};
-use process::{Finder, Process};
+use process::{Finder, Guide};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
@@ -126,7 +124,7 @@ pub(crate) struct Pass<'a> {
 pub(crate) struct Network {
     member: Arc<Member>,
     finder: Finder,
-    process: Option<Process>,
+    process: Option<Guide>,
     /// Look for a process on the next pass, not only on the next slow one.
     search: bool,
     view: NetView,

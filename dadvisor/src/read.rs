@@ -10,6 +10,7 @@ pub mod budget;
 pub mod files;
 pub mod stats;
 pub mod table;
+pub(crate) mod walk;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};

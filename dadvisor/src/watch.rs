@@ -12,6 +12,7 @@ use crate::cgroup_scan::{Found, Kind, Places, ScanStats, Scanner};
 use common::container::Container;
 use common::docker::Inventory;
 use common::ids::NodeName;
+use common::logging::Episode;
 use common::mesos::{Agent, Answer, AskError, Book, Names};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -74,8 +75,8 @@ pub async fn watch(
         found: Vec::new(),
         out,
         stats,
-        agent_said: false,
-        collision_said: false,
+        naming: Episode::new("naming containers by the Mesos agent"),
+        telling_apart: Episode::new("a name for each container"),
     };
     let mut ticks = tokio::time::interval(settings.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,8 +104,8 @@ struct Watcher {
     found: Vec<Found>,
     out: watch::Sender<Containers>,
     stats: Arc<Stats>,
-    agent_said: bool,
-    collision_said: bool,
+    naming: Episode,
+    telling_apart: Episode,
 }
 
 impl Watcher {
@@ -113,9 +114,12 @@ impl Watcher {
         let merged = merge(inventory, &self.found, self.book.names(), &self.node, &before);
         self.stats.unnamed.store(merged.unnamed as u64, Relaxed);
         self.stats.collisions.store(merged.collisions.len() as u64, Relaxed);
-        if let Some(name) = merged.collisions.first().filter(|_| !self.collision_said) {
-            self.collision_said = true;
-            tracing::warn!(container = %name, "two containers have the same app and instance; the younger one gets a suffix");
+        match merged.collisions.first() {
+            Some(name) => {
+                let cause = format_args!("two are {name}; the younger one gets a suffix");
+                self.telling_apart.failed(&cause);
+            }
+            None => self.telling_apart.recovered(),
         }
         let same = before.len() == merged.containers.len()
             && before.iter().zip(&merged.containers).all(|(a, b)| Arc::ptr_eq(a, b));
@@ -145,31 +149,25 @@ impl Watcher {
                 match missing {
                     Some(error) => {
                         self.stats.agent_partial.fetch_add(1, Relaxed);
-                        self.say(&error, "the Mesos agent answers in part");
+                        self.naming.failed(&error);
                     }
-                    None => self.agent_said = false,
+                    None => self.naming.recovered(),
                 }
                 Some(names)
             }
             Ok(Err(error)) => {
                 self.stats.agent_errors.fetch_add(1, Relaxed);
                 self.stats.agent_recovering.fetch_add(error.is_recovering().into(), Relaxed);
-                self.say(&error, "the Mesos agent gives no names; new containers go by their id, the others keep theirs");
+                self.naming.failed(&error);
                 None
             }
             Err(error) => {
                 self.stats.agent_errors.fetch_add(1, Relaxed);
-                self.say(&error, "asking the Mesos agent failed within");
+                self.naming.failed(&error);
                 None
             }
         };
         self.book.answered(names, Instant::now());
-    }
-
-    fn say(&mut self, error: &dyn std::error::Error, what: &str) {
-        if !std::mem::replace(&mut self.agent_said, true) {
-            tracing::warn!(%error, "{what}");
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! needed: no Docker, no Graphite.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -197,5 +197,50 @@ fn top_and_check_see_a_running_daemon() {
     let (_, report, _) = run(&["check", "--config", text(&config)]);
     assert!(report.contains(&format!("{free}: dadvisor 0.1.0 runs there")), "{report}");
     daemon.signal(rustix::process::Signal::INT);
+    assert_eq!(daemon.ends(), Some(0));
+}
+
+/// What the running daemon's `/v1/node` says of its interval, once it answers.
+fn interval(address: &str) -> Option<u64> {
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    let request = format!("GET /v1/node HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let json: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+    json["interval_seconds"].as_u64()
+}
+
+fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONGEST;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_hangup_brings_a_good_config_and_refuses_a_bad_one() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let home = Home::new(&format!("listen = \"{free}\"\ninterval = \"1s\""));
+    let config = home.config();
+    let log = home.dir.path().join("log");
+    let mut command = dadvisor(&["--config", text(&config)]);
+    command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+    let mut daemon = Running(command.spawn().unwrap());
+    let said = |wanted: &str| std::fs::read_to_string(&log).unwrap().contains(wanted);
+    wait_for("the start", || interval(&free) == Some(1));
+    let good = std::fs::read_to_string(&config).unwrap();
+
+    std::fs::write(&config, good.replace("interval", "intervall")).unwrap();
+    daemon.signal(rustix::process::Signal::HUP);
+    wait_for("the refusal", || said("the config is refused, the old one stays"));
+    assert!(said("did you mean"), "{}", std::fs::read_to_string(&log).unwrap());
+    assert_eq!(interval(&free), Some(1));
+
+    std::fs::write(&config, good.replace("\"1s\"", "\"3s\"")).unwrap();
+    daemon.signal(rustix::process::Signal::HUP);
+    wait_for("the new config", || interval(&free) == Some(3));
+    daemon.signal(rustix::process::Signal::TERM);
     assert_eq!(daemon.ends(), Some(0));
 }

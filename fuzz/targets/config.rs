@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
     if let Ok(url) = Url::parse(text) {
         assert!(url.port() > 0 && !url.host().is_empty() && url.path().starts_with('/'));
     }
-    drop(Globs::new(&[text.to_owned()]));
+    drop(Globs::default().add(text));
 });
 
 fn values(listing: &str) -> toml::Table {

@@ -29,11 +29,11 @@ pub enum GlobError {
 }
 
 /// Checked patterns.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Globs(Vec<Glob>);
 
 /// One pattern.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Glob {
     parts: Vec<Part>,
 }
@@ -46,15 +46,25 @@ pub(super) struct Part {
     matcher: Option<GlobMatcher>,
 }
 
-impl Globs {
-    /// Checks patterns, each relative to the hierarchy's root.
-    pub fn new(patterns: &[String]) -> Result<Self, GlobError> {
-        patterns.iter().map(|p| Glob::new(p)).collect::<Result<_, _>>().map(Self)
+/// What it matches follows from its text alone.
+impl PartialEq for Part {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
+}
 
+impl Eq for Part {}
+
+impl Globs {
     /// True when nothing is asked for.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Checks one more pattern, relative to the hierarchy's root.
+    pub fn add(&mut self, pattern: &str) -> Result<(), GlobError> {
+        self.0.push(Glob::new(pattern)?);
+        Ok(())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Glob> {
@@ -123,7 +133,9 @@ mod tests {
     use super::*;
 
     fn globs(patterns: &[&str]) -> Result<Globs, GlobError> {
-        Globs::new(&patterns.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>())
+        let mut globs = Globs::default();
+        patterns.iter().try_for_each(|pattern| globs.add(pattern))?;
+        Ok(globs)
     }
 
     #[test]

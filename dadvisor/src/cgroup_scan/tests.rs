@@ -25,12 +25,13 @@ impl Tree {
     }
 
     fn scanner(&self, globs: &[&str]) -> Scanner {
-        let globs: Vec<String> = globs.iter().map(|g| (*g).to_owned()).collect();
+        let mut plain = Globs::default();
+        globs.iter().for_each(|glob| plain.add(glob).unwrap());
         Scanner::new(Places {
             root: self.0.path().join("cgroup"),
             proc_root: self.0.path().join("proc"),
             mesos_root: "mesos".to_owned(),
-            plain: Globs::new(&globs).unwrap(),
+            plain,
         })
     }
 }

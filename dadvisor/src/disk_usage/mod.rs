@@ -17,6 +17,7 @@ pub use find::Error;
 
 use crate::process::{Process, cgroup_name};
 use common::container::Container;
+use common::logging::Episode;
 use rustix::fd::OwnedFd;
 use schedule::{Next, next};
 use std::collections::{BTreeMap, HashMap};
@@ -146,13 +147,12 @@ struct State {
 }
 
 /// The last walk of one container.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Done {
     at: Instant,
     writable: Option<Size>,
     logs: Option<Size>,
-    /// Causes that were logged already.
-    logged: Vec<&'static str>,
+    measuring: Episode,
 }
 
 impl DiskUsage {
@@ -284,22 +284,25 @@ fn measure(shared: &Shared, target: &Target) -> Result<(Found, Found), Stopped> 
     Ok((writable, logs))
 }
 
-/// Keeps a result, and logs a cause the first time it is this container's.
+/// Keeps a result, and tells what is new about a failure.
 fn keep(shared: &Shared, target: &Target, writable: Found, logs: Found) {
     let mut state = shared.lock();
     state.walking = None;
     state.stats.walks += 1;
-    let mut logged = state.done.get(&target.id).map(|done| done.logged.clone()).unwrap_or_default();
+    let mut measuring = match state.done.remove(&target.id) {
+        Some(before) => before.measuring,
+        None => Episode::new(format!("disk usage of container {}", target.id)),
+    };
+    if writable.is_ok() && logs.is_ok() {
+        measuring.recovered();
+    }
     let mut sizes = [None; 2];
     for (slot, found) in sizes.iter_mut().zip([writable, logs]) {
         match found {
             Ok(size) => *slot = size,
             Err(error) => {
                 *state.stats.failures.entry(error.cause()).or_default() += 1;
-                if !logged.contains(&error.cause()) {
-                    tracing::warn!(container = target.id, %error, "no disk usage");
-                    logged.push(error.cause());
-                }
+                measuring.failed(&error);
             }
         }
     }
@@ -311,7 +314,7 @@ fn keep(shared: &Shared, target: &Target, writable: Found, logs: Found) {
     // gone in the meantime: nobody asks for it any more
     if state.targets.iter().any(|known| known.id == target.id) {
         let [writable, logs] = sizes;
-        let done = Done { at: Instant::now(), writable, logs, logged };
+        let done = Done { at: Instant::now(), writable, logs, measuring };
         state.done.insert(target.id.clone(), done);
     }
 }

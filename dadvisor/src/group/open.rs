@@ -3,7 +3,8 @@
 use super::{Error, Families, Group, Kernel};
 use crate::hierarchy::place::{candidates, of_process, own_part};
 use crate::hierarchy::{Mode, Mount, TREES, Tree};
-use crate::network::{Member, Network, PidPath};
+use crate::network::{Member, Network};
+use crate::process::PidPath;
 use crate::read::files::{Files, cause_of};
 use crate::read::stats::Family;
 use crate::sample::Figures;

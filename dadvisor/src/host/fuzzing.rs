@@ -35,7 +35,7 @@ pub fn node_file(kind: u8, was: &str, now: &str, each: &mut dyn FnMut(Name<'_>, 
 
 /// How many file systems of this mountinfo would be asked for their fill.
 pub fn filesystems(mountinfo: &str) -> usize {
-    filesystems::choose(&mountinfo::parse(mountinfo).0).len()
+    filesystems::choose(&mountinfo::parse(mountinfo.as_bytes()).0).len()
 }
 
 fn disk(name: &str) -> disks::Kind {

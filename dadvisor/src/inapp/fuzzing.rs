@@ -4,12 +4,13 @@ use super::connectors::Connectors;
 use super::figures::Figures;
 use super::target::{Kind, Refused, Target, parse};
 use super::{Dropped, jolokia, nginx, prometheus, tomcat};
+use common::http::Basic;
 use common::metric::Value;
 
 /// A label's value as the page it asks for, with the header it would be asked with.
 pub fn target(kind: Kind, url: &str) -> Result<(Target, Option<String>), Refused> {
     parse(kind, url).map(|target| {
-        let header = target.authorization.clone();
+        let header = target.basic.as_ref().map(Basic::header);
         (target, header)
     })
 }

@@ -9,7 +9,6 @@ mod connectors;
 mod error;
 mod figures;
 pub(crate) mod fuzzing;
-mod get;
 mod jolokia;
 mod netns;
 mod nginx;
@@ -27,6 +26,7 @@ pub use target::{Kind, Refused, Target, asked, without_userinfo};
 
 use crate::process::cgroup_name;
 use common::container::{Container, Network, Port};
+use common::http::{Options, Response, Url, get_on};
 use common::metric::Value;
 use figures::Figures;
 use futures_util::StreamExt;
@@ -219,8 +219,8 @@ impl Scraper {
             Kind::Nginx => &nginx::parse,
             Kind::Prometheus => &prometheus,
         };
-        let body = self.get(container, target, &target.path).await?;
-        parse(&String::from_utf8_lossy(&body), out).map_err(Error::Page)
+        let page = self.get(container, target, &target.path).await?;
+        parse(&String::from_utf8_lossy(&page.body), out).map_err(Error::Page)
     }
 
     async fn jolokia(
@@ -232,32 +232,35 @@ impl Scraper {
         let mut tomcat = connectors::Connectors::default();
         let base = target.path.split('?').next().unwrap_or_default().trim_end_matches('/');
         for read in &jolokia::READS {
-            let body = self.get(container, target, &format!("{base}{}", read.path)).await?;
-            read.parse(&body, out, &mut tomcat).map_err(Error::Page)?;
+            let page = self.get(container, target, &format!("{base}{}", read.path)).await?;
+            read.parse(&page.body, out, &mut tomcat).map_err(Error::Page)?;
         }
         tomcat.emit(out);
         Ok(())
     }
 
+    /// A 200; anything else is an error with its cause.
     async fn get(
         &self,
         container: &Container,
         target: &Target,
         path: &str,
-    ) -> Result<hyper::body::Bytes, Error> {
+    ) -> Result<Response, Error> {
+        // `localhost` is a name that Tomcat's RemoteAddrValve and most virtual hosts take
+        let url = format!("http://localhost:{}{path}", target.port);
+        let url = Url::parse(&url).map_err(|_| Error::Path)?;
+        let options = Options {
+            timeout: self.settings.timeout,
+            max_body: self.settings.body_max,
+            accept: match target.kind {
+                Kind::Prometheus => "text/plain;version=0.0.4",
+                _ => "*/*",
+            },
+            basic: target.basic.clone(),
+        };
         let stream = self.connect(container, target.port).await?;
-        let accept = match target.kind {
-            Kind::Prometheus => "text/plain;version=0.0.4",
-            _ => "*/*",
-        };
-        let request = get::Request {
-            port: target.port,
-            path,
-            accept,
-            authorization: target.authorization.as_deref(),
-            body_max: self.settings.body_max,
-        };
-        get::get(stream, request).await
+        let page = get_on(stream, &url, &options).await?;
+        if page.status == 200 { Ok(page) } else { Err(Error::Status(page.status)) }
     }
 
     /// Inside the namespace; if it may not be entered, through the published port.

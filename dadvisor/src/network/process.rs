@@ -3,29 +3,27 @@
 use super::NsId;
 use crate::collect::pids::processes;
 use crate::hierarchy::place::{is_within, of_process};
+use crate::process::Process;
+use crate::read::Reader;
 use crate::read::budget::Permit;
 use crate::read::files::{Files, cause_of};
 use crate::read::stats::{Cause, Family};
-use crate::read::{PATH_DIR, Reader, open_dir};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
-use std::ffi::CStr;
-use std::io::Write;
-use std::mem::MaybeUninit;
+use crate::read::walk::walk;
+use rustix::fd::{AsFd, BorrowedFd};
 use std::ops::ControlFlow;
 
-/// A process, by its `/proc` directory.
+/// The process by which a group's namespace is read.
 #[derive(Debug)]
-pub(super) struct Process {
-    dir: OwnedFd,
+pub(super) struct Guide {
+    process: Process,
     permit: Option<Permit>,
     /// Its network namespace.
     pub(super) ns: NsId,
 }
 
-impl Process {
+impl Guide {
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.dir.as_fd()
+        self.process.as_fd()
     }
 
     /// Whether it may be kept after this pass.
@@ -67,7 +65,7 @@ impl Finder {
         reader: &mut Reader,
         files: &Files,
         proc: BorrowedFd<'_>,
-    ) -> Option<Process> {
+    ) -> Option<Guide> {
         let hinted = self.hint.and_then(|pid| self.open(reader, files, proc, pid));
         if hinted.is_some() {
             return hinted;
@@ -107,15 +105,15 @@ impl Finder {
         files: &Files,
         proc: BorrowedFd<'_>,
         pid: u32,
-    ) -> Option<Process> {
-        let dir = open_dir(proc, PidPath::new(pid, "").as_c_str()).ok()?;
-        let len = reader.once(dir.as_fd(), c"cgroup", Family::Find).ok()?;
+    ) -> Option<Guide> {
+        let process = Process::hold(proc, pid).ok()?;
+        let len = reader.once(process.as_fd(), c"cgroup", Family::Find).ok()?;
         let path = of_process(reader.text(len))[files.main() as usize]?;
         if !is_within(path, &self.own_path) {
             return None;
         }
-        match NsId::of(dir.as_fd()) {
-            Ok(ns) => Some(Process { dir, permit: reader.budget.take(), ns }),
+        match NsId::of(process.as_fd()) {
+            Ok(ns) => Some(Guide { process, permit: reader.budget.take(), ns }),
             Err(errno) => {
                 reader.stats.count(Family::Net, cause_of(errno), || {
                     format!("/proc/{pid}/ns/net: {errno}; run as root, or with CAP_SYS_PTRACE")
@@ -124,74 +122,4 @@ impl Finder {
             }
         }
     }
-}
-
-/// `<pid><suffix>` as a path, on the stack.
-pub(crate) struct PidPath([u8; 24]);
-
-impl PidPath {
-    /// The suffix must be short (`/fd`).
-    pub(crate) fn new(pid: u32, suffix: &str) -> Self {
-        let mut bytes = [0; 24];
-        // ten digits and a short suffix: the last byte stays zero
-        let written = write!(&mut bytes[..23], "{pid}{suffix}");
-        debug_assert!(written.is_ok());
-        Self(bytes)
-    }
-
-    pub(crate) fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
-    }
-}
-
-/// Levels of cgroups below a container that are looked at, and how many in all.
-const DEEPEST: u32 = 6;
-const MOST: u32 = 256;
-
-/// Visits a cgroup and those beneath it, parents first, within bounds. False if there were more.
-pub(crate) fn walk(
-    dir: BorrowedFd<'_>,
-    visit: &mut dyn FnMut(BorrowedFd<'_>) -> ControlFlow<()>,
-) -> bool {
-    let mut left = MOST;
-    !matches!(descend(dir, DEEPEST, &mut left, visit), ControlFlow::Break(End::Bound))
-}
-
-enum End {
-    Visitor,
-    Bound,
-}
-
-fn descend(
-    dir: BorrowedFd<'_>,
-    depth: u32,
-    left: &mut u32,
-    visit: &mut dyn FnMut(BorrowedFd<'_>) -> ControlFlow<()>,
-) -> ControlFlow<End> {
-    *left = match left.checked_sub(1) {
-        Some(left) => left,
-        None => return ControlFlow::Break(End::Bound),
-    };
-    if visit(dir).is_break() {
-        return ControlFlow::Break(End::Visitor);
-    }
-    let read = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Ok(listing) = openat(dir, c".", read, Mode::empty()) else {
-        return ControlFlow::Continue(());
-    };
-    let mut buffer = [MaybeUninit::uninit(); 2048];
-    let mut entries = RawDir::new(listing, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
-        let name = entry.file_name();
-        if entry.file_type() != FileType::Directory || name == c"." || name == c".." {
-            continue;
-        }
-        if depth == 0 {
-            return ControlFlow::Break(End::Bound);
-        }
-        if let Ok(child) = openat(dir, name, PATH_DIR | OFlags::NOFOLLOW, Mode::empty()) {
-            descend(child.as_fd(), depth - 1, left, visit)?;
-        }
-    }
-    ControlFlow::Continue(())
 }

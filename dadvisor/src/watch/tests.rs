@@ -45,11 +45,13 @@ impl Running {
         let (docker, inventory) = watch::channel(Arc::new(Inventory::default()));
         let (out, list) = watch::channel(Containers::default());
         let (stats, stop) = (Arc::new(Stats::default()), CancellationToken::new());
+        let mut plain = Globs::default();
+        plain.add("*.service").unwrap();
         let places = Places {
             root: tree.path().to_owned(),
             proc_root: "/proc".into(),
             mesos_root: "mesos".to_owned(),
-            plain: Globs::new(&["*.service".to_owned()]).unwrap(),
+            plain,
         };
         let interval = Duration::from_millis(20);
         let settings = Settings { places, node: NodeName::new("n"), interval, agent: Some(agent) };
