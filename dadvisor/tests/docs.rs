@@ -167,12 +167,16 @@ fn what_a_running_daemon_shows_is_documented() {
     let whole = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let text = daemon.get("/metrics").1;
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let families: BTreeSet<&str> =
-        types.map(|line| line.split(' ').next().unwrap()).filter(|f| f.starts_with("dadvisor_")).collect();
+    let families: BTreeSet<&str> = types
+        .map(|line| line.split(' ').next().unwrap())
+        .filter(|f| f.starts_with("dadvisor_"))
+        .collect();
     let lacking: Vec<_> = families.difference(&known).collect();
     assert!(lacking.is_empty(), "docs/http.md lacks {lacking:?}");
-    let gone: Vec<_> =
-        known.iter().filter(|f| f.starts_with("dadvisor_") && whole(f) && !families.contains(*f)).collect();
+    let gone: Vec<_> = known
+        .iter()
+        .filter(|f| f.starts_with("dadvisor_") && whole(f) && !families.contains(*f))
+        .collect();
     assert!(gone.is_empty(), "docs/http.md tells of {gone:?}, which are not there");
 
     let carbon = part(&http, "/v1/node");
@@ -187,7 +191,14 @@ fn what_a_running_daemon_shows_is_documented() {
 
 #[test]
 fn links_lead_to_files() {
-    for page in ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/operating.md", "docs/metrics.md", "docs/http.md"] {
+    for page in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/operating.md",
+        "docs/metrics.md",
+        "docs/http.md",
+    ] {
         let text = doc(page);
         let dir = root().join(page).parent().unwrap().to_owned();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
