@@ -14,8 +14,12 @@ fuzz_target!(|text: &str| {
         Ok((config, listing)) => {
             assert!(config.dadvisor.interval.as_secs() >= 1);
             // the listing is a config file and means the same
-            let (again, second) = Config::of(&Source::of(path, listing.as_str())).expect("the listing");
-            assert_eq!((again.node, again.graphite, again.dadvisor), (config.node, config.graphite, config.dadvisor));
+            let (again, second) =
+                Config::of(&Source::of(path, listing.as_str())).expect("the listing");
+            assert_eq!(
+                (again.node, again.graphite, again.dadvisor),
+                (config.node, config.graphite, config.dadvisor)
+            );
             assert_eq!(values(&listing), values(&second));
         }
         // every fault names the file
