@@ -2,9 +2,10 @@
 
 use crate::board::{Board, PassStats};
 use crate::collector::{Collector, OomReading};
+use crate::discover::watch::Containers;
 use crate::disk_usage::{DiskUsage, Target};
 use crate::host::Host;
-use crate::oom_totals::OomTotals;
+use crate::oom::totals::OomTotals;
 use crate::own::{Counts, pass_stats};
 use crate::tick::{Now, Tick, Ticker};
 use common::carbon::Carbon;
@@ -21,9 +22,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// The list of containers as discovery last saw it.
-pub type Inventory = Arc<Vec<Arc<Container>>>;
 
 /// How long the first pass waits for discovery, so that it is not of the node alone.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -49,7 +47,7 @@ pub struct Parts {
     /// This host is alone: it writes app totals that otherwise only the centre can write.
     pub alone: bool,
     /// Who is here.
-    pub inventory: watch::Receiver<Inventory>,
+    pub inventory: watch::Receiver<Containers>,
     /// What the engine told.
     pub events: mpsc::Receiver<Event>,
     /// Told the timestamp of each pass: in-app scrapes start then.

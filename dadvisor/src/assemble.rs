@@ -5,21 +5,26 @@ use crate::agent::Parts;
 use crate::board::Board;
 use crate::collector::{Collector, Surroundings};
 use crate::config::{Config, Family};
-use crate::discover::Discovery;
+use crate::discover::cgroup_scan::Places;
+use crate::discover::watch;
+use crate::discover::{self, Discovery};
 use crate::disk_usage::{self, DiskUsage};
-use crate::group::Kernel;
 use crate::host::Host;
 use crate::http::Neighbours;
 use crate::inapp::{self, Scraper};
-use crate::oom_totals::OomTotals;
-use crate::read::budget::raise_nofile;
+use crate::kernel::Kernel;
+use crate::kernel::read::budget::raise_nofile;
+use crate::oom::totals::OomTotals;
 use crate::scrapes::Scrapes;
 use common::carbon::{self, Carbon};
+use common::container::Rules;
+use common::docker;
+use common::mesos;
 use common::metric::Namer;
 use common::systemd::Pulse;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::watch;
+use tokio::sync::watch as channel;
 
 /// Ticks this short are worth descriptors that stay open: 4.6 KiB of kernel memory each buy about two thirds of the reading time.
 const HOLD_UP_TO: Duration = Duration::from_secs(2);
@@ -47,6 +52,37 @@ pub fn carbon_settings(config: &Config) -> carbon::Settings {
     }
 }
 
+/// Between two scans for cgroups.
+const SCAN_EVERY: Duration = Duration::from_secs(5);
+/// For each question to the Mesos agent.
+const MESOS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where containers are looked for.
+pub fn discovery_settings(config: &Config, kernel: &Kernel) -> Result<discover::Settings, Error> {
+    let docker = config.node.docker.as_ref().map(|socket| docker::Settings {
+        socket: socket.clone(),
+        last_good: Some(config.state_dir().join("containers.json")),
+        ..docker::Settings::default()
+    });
+    let agent = config
+        .node
+        .mesos_agent
+        .as_deref()
+        .map(|url| mesos::Agent::new(url, None, MESOS_TIMEOUT, Rules::default()));
+    let agent = agent
+        .transpose()
+        .map_err(|e| Error::Config { key: "[node] mesos_agent", why: e.to_string() })?;
+    let places = Places {
+        root: kernel.scan_root(),
+        proc_root: config.dadvisor.proc_root.clone(),
+        mesos_root: "mesos".to_owned(),
+        plain: config.dadvisor.cgroups.clone(),
+    };
+    let node = config.node.name.clone();
+    let watch = watch::Settings { places, node, interval: SCAN_EVERY, agent };
+    Ok(discover::Settings { docker, watch })
+}
+
 /// How the neighbours are, whenever somebody asks.
 pub fn neighbours(
     carbon: &Carbon,
@@ -65,7 +101,7 @@ pub fn neighbours(
 pub fn scrapes(
     config: &Config,
     discovery: &Discovery,
-    passed: watch::Receiver<u64>,
+    passed: channel::Receiver<u64>,
     carbon: &Carbon,
     board: &Arc<Board>,
 ) -> Scrapes {
@@ -91,7 +127,7 @@ pub fn parts(
     carbon: Carbon,
     board: Arc<Board>,
     discovery: Discovery,
-    passed: watch::Sender<u64>,
+    passed: channel::Sender<u64>,
     pulse: Arc<Pulse>,
 ) -> Result<Parts, Error> {
     let own = &config.dadvisor;

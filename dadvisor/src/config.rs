@@ -1,7 +1,7 @@
 //! `[dadvisor]`: what is read, how often, and where this daemon is asked. The rest of the host's file is in [`common::config`].
 
-use crate::cgroup_scan::Globs;
-use crate::group::Families;
+use crate::discover::cgroup_scan::Globs;
+use crate::kernel::Families;
 use crate::kernel::Roots;
 use common::config::{self, At, Error, Graphite, Node, Source, graphite, nearest, node, text};
 use serde::{Deserialize, Serialize};

@@ -1,55 +1,43 @@
 //! `dadvisor`: every container's CPU, memory, disk and network from the kernel into Graphite.
 //!
 //! ```text
-//! docker, mesos agent, cgroups --> watch --> inventory --.
-//!                                                        v
-//! /sys/fs/cgroup, /proc/PID/net --> group --> collector (a thread, tick by tick) --> batch --> carbon: spool --> sender
-//!                                                        |                             ^
-//!                                                        '--> board <-- http, top      '-- scrapes (what runs inside, by label)
+//! docker, mesos agent, cgroups --> discover --> inventory --.
+//!                                                           v
+//! /sys/fs/cgroup, /proc/PID/net --> kernel::Group --> collector (a thread, tick by tick) --> batch --> carbon: spool --> sender
+//!                                                         |                                    ^
+//!                                                         '--> board <-- http, top             '-- scrapes (what runs inside, by label)
 //! ```
 //!
 //! A pass that ended is on disk; a container that is gone is no error; what is absent is absent, never zero; a neighbour that is down
 //! (engine, Mesos agent, carbon, an app) stops nothing but itself.
 
-pub mod agent;
+mod agent;
 pub mod args;
-pub mod assemble;
+mod assemble;
 pub mod board;
-pub mod cgroup_scan;
 pub mod check;
 pub mod collect;
 pub mod collector;
 pub mod config;
-pub mod devices;
-pub mod diagnose;
 pub mod discover;
 pub mod disk_usage;
 pub mod foreground;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod group;
-pub mod hierarchy;
-pub mod host;
-pub mod http;
+mod host;
+mod http;
 pub mod inapp;
 pub mod kernel;
-pub mod mountinfo;
-pub mod network;
-pub mod oom;
-pub mod oom_totals;
-pub mod oom_watch;
-pub mod own;
-pub mod process;
+mod oom;
+mod own;
 pub mod rate;
-pub mod read;
 pub mod recent;
 pub mod reload;
 pub mod sample;
-pub mod scrapes;
-pub mod tell;
+mod scrapes;
+mod tell;
 pub mod tick;
 pub mod top;
-pub mod watch;
 
 use agent::Agent;
 use board::Board;
@@ -121,7 +109,8 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let carbon = Carbon::open(assemble::carbon_settings(&config))?;
     let (board, pulse) = (Arc::new(Board::default()), Arc::new(Pulse::default()));
     let tasks = TaskTracker::new();
-    let discovery = discover::start(&config, &kernel, &tasks, &stop.token)?;
+    let finding = assemble::discovery_settings(&config, &kernel)?;
+    let discovery = discover::start(finding, &tasks, &stop.token);
 
     let counts = Arc::new(Counts::default());
     let neighbours = assemble::neighbours(&carbon, &discovery);

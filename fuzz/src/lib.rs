@@ -5,7 +5,10 @@ pub fn path(path: &str) {
     for part in path.split('.') {
         assert!((1..=200).contains(&part.len()), "a component of {} bytes in {path}", part.len());
         assert!(part.as_bytes()[0].is_ascii_alphanumeric(), "{part:?} in {path}");
-        assert!(part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{part:?} in {path}");
+        assert!(
+            part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
+            "{part:?} in {path}"
+        );
     }
 }
 

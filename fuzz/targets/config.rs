@@ -3,7 +3,7 @@
 
 use common::config::Source;
 use common::http::Url;
-use dadvisor::cgroup_scan::Globs;
+use dadvisor::discover::cgroup_scan::Globs;
 use dadvisor::config::Config;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
@@ -14,8 +14,12 @@ fuzz_target!(|text: &str| {
         Ok((config, listing)) => {
             assert!(config.dadvisor.interval.as_secs() >= 1);
             // the listing is a config file and means the same
-            let (again, second) = Config::of(&Source::of(path, listing.as_str())).expect("the listing");
-            assert_eq!((again.node, again.graphite, again.dadvisor), (config.node, config.graphite, config.dadvisor));
+            let (again, second) =
+                Config::of(&Source::of(path, listing.as_str())).expect("the listing");
+            assert_eq!(
+                (again.node, again.graphite, again.dadvisor),
+                (config.node, config.graphite, config.dadvisor)
+            );
             assert_eq!(values(&listing), values(&second));
         }
         // every fault names the file

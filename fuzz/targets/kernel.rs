@@ -3,9 +3,10 @@
 
 use common::metric::{Batch, Namer, Style};
 use dadvisor::collect::{cpu, io, memory, net, oom, pids, pressure, text};
-use dadvisor::hierarchy::{Hierarchies, Tree, place};
+use dadvisor::kernel::hierarchy::{Hierarchies, Tree, place};
 use dadvisor::sample::{Field, MAX_ROWS, RowName, Sample};
-use dadvisor::{mountinfo, rate};
+use dadvisor::kernel::mountinfo;
+use dadvisor::rate;
 use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
 
@@ -45,7 +46,9 @@ fn rest(data: &[u8], sample: &mut Sample) {
     let _ = pids::processes(data, |_| processes += 1);
     assert!(processes <= data.len());
     let _ = pressure::pressure(data, |_, _| {});
-    let _ = net::dev(data, |name, _| drop(RowName::new(&String::from_utf8_lossy(name))));
+    let _ = net::dev(data, |name, _| {
+        let _ = RowName::new(&String::from_utf8_lossy(name));
+    });
     let _ = net::sockstat(data, out);
     let _ = net::snmp(data, out);
     // a table comes in pieces of any size and must count the same

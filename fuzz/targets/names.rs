@@ -15,7 +15,13 @@ fuzz_target!(|data: &[u8]| {
     let mut bits = [0; 8];
     bits.iter_mut().zip(number.as_bytes()).for_each(|(bit, byte)| *bit = *byte);
     let raw = u64::from_le_bytes(bits);
-    let values = [Value::Int(raw), Value::Nanos(raw), Value::Micros(raw), Value::Milli(raw), Value::Float(f64::from_bits(raw))];
+    let values = [
+        Value::Int(raw),
+        Value::Nanos(raw),
+        Value::Micros(raw),
+        Value::Milli(raw),
+        Value::Float(f64::from_bits(raw)),
+    ];
 
     for style in [Style::Path, Style::Tags] {
         let namer = Namer::new(&prefix, &dc, style);

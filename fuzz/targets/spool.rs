@@ -18,7 +18,8 @@ fn damaged(good: &[u8], damage: &[u8]) -> Vec<u8> {
 
 fuzz_target!(|data: &[u8]| {
     let [lines, damage] = fuzz::pieces(data);
-    let (first, second) = (segment(1_795_392_000, lines), segment(1_795_392_010, b"qae.a 1 1795392010\n"));
+    let (first, second) =
+        (segment(1_795_392_000, lines), segment(1_795_392_010, b"qae.a 1 1795392010\n"));
     let good = [&first[..], &second].concat();
     let newlines = lines.iter().filter(|b| **b == b'\n').count() as u64 + 1;
 

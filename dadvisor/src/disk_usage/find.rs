@@ -1,7 +1,7 @@
 //! Where a container's writable layer and log volumes are, opened.
 
-use crate::mountinfo::{self, Mount};
-use crate::process::{Process, host_root};
+use crate::kernel::mountinfo::{self, Mount};
+use crate::kernel::process::{Process, host_root};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
 use rustix::io::Errno;

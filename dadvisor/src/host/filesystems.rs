@@ -6,7 +6,7 @@
 
 use super::source::{Error, bytes};
 use super::{Emit, Roots};
-use crate::mountinfo::{self, Mount};
+use crate::kernel::mountinfo::{self, Mount};
 use common::metric::{Name, Value};
 use rustix::fs::{CWD, Mode, OFlags, StatVfs, fstatvfs, openat};
 use std::collections::{BTreeMap, HashMap};
@@ -53,7 +53,7 @@ pub(super) fn read(roots: &Roots) -> (Option<Filesystems>, Option<Error>) {
     let chosen = choose(&mounts);
     let left_out = chosen.len().saturating_sub(MAX_MOUNTS);
     let mut found = Filesystems { all: Vec::new(), left_out };
-    let top = crate::process::host_root(&roots.proc);
+    let top = crate::kernel::process::host_root(&roots.proc);
     for mount in chosen.into_iter().take(MAX_MOUNTS) {
         match ask(&top, &mount.point) {
             Ok(stat) => found.all.extend(measure(&mount.point, &stat)),

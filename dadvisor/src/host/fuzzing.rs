@@ -2,7 +2,7 @@
 
 use super::source::Before;
 use super::{Emit, cpu, disks, files, filesystems, load, memory, net, pressure, tcp, uptime, vm};
-use crate::mountinfo;
+use crate::kernel::mountinfo;
 use common::metric::{Name, Value};
 
 /// How many kinds of file [`node_file`] knows.
