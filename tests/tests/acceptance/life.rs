@@ -42,7 +42,7 @@ fn limits_are_seen_and_followed() -> Result<()> {
 
 #[test]
 fn a_restart_makes_no_spike_and_no_negative_rate() -> Result<()> {
-    let lab = Lab::new("restart", "1s")?;
+    let lab = Lab::new("restart")?;
     let options = ["--cpus", "0.5", "--label", "qae.app=e2e/restart"];
     // some seconds of CPU before each restart, so that a counter taken across it would show
     let looped = lab.docker.run("loop", &options, "while :; do :; done")?;
