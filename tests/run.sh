@@ -33,4 +33,4 @@ fi
 ! alive "$CACHE/docker/dockerd.pid" || say "the Docker engine started here keeps running afterwards; tests/teardown.sh stops it"
 args=(--config "$config")
 [ ! -t 1 ] || args+=(--top)
-exec target/release/dadvisor "${args[@]}"
+exec "${CARGO_TARGET_DIR:-target}/release/dadvisor" "${args[@]}"
