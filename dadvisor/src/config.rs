@@ -1,9 +1,9 @@
 //! `[dadvisor]`: what is read, how often, and where this daemon is asked. The rest of the host's file is in [`common::config`].
 
+use crate::cgroup_scan::Globs;
 use crate::group::Families;
 use crate::kernel::Roots;
 use common::config::{self, At, Error, Graphite, Node, Source, graphite, nearest, node, text};
-use globset::GlobBuilder;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -64,7 +64,7 @@ pub struct Dadvisor {
     pub sys_root: PathBuf,
     /// What is read of each container.
     pub families: BTreeSet<Family>,
-    /// Globs of plain cgroups read besides containers, relative to the hierarchy's root. Each compiles by [`glob`].
+    /// Globs of plain cgroups read besides containers, relative to the hierarchy's root. Together they make [`Globs`].
     pub cgroups: Vec<String>,
     /// Most bytes of memory for the last hour of all containers.
     pub recent_max: u64,
@@ -145,11 +145,6 @@ impl fmt::Display for Family {
     }
 }
 
-/// One of [`Dadvisor::cgroups`], compiled: `*` stays within a path component, `**` does not.
-pub fn glob(pattern: &str) -> Result<globset::GlobMatcher, globset::Error> {
-    GlobBuilder::new(pattern).literal_separator(true).build().map(|g| g.compile_matcher())
-}
-
 /// `[dadvisor]` as typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -209,7 +204,7 @@ impl config::Section for Section {
             }
         }
         for pattern in &self.cgroups {
-            if let Err(e) = glob(pattern) {
+            if let Err(e) = Globs::new(std::slice::from_ref(pattern)) {
                 at.fault(
                     "cgroups",
                     format!("{e}; a glob such as \"system.slice/*.service\" is wanted"),

@@ -34,7 +34,7 @@ inapp_series_max = 0
 /etc/qae/qae.toml:5: [dadvisor] proc_root = "proc": must be an absolute path
 /etc/qae/qae.toml:6: [dadvisor] families = ["cpu", "memry", "zzz"]: no family "memry"; did you mean "memory"?
 /etc/qae/qae.toml:6: [dadvisor] families = ["cpu", "memry", "zzz"]: no family "zzz"; there are cpu, memory, io, net, pids, pressure, oom, cpu_per_core, tcp_states, disk_usage
-/etc/qae/qae.toml:7: [dadvisor] cgroups = ["system.slice/[", "/init.scope"]: error parsing glob 'system.slice/[': unclosed character class; missing ']'; a glob such as "system.slice/*.service" is wanted
+/etc/qae/qae.toml:7: [dadvisor] cgroups = ["system.slice/[", "/init.scope"]: cgroup pattern "system.slice/[": error parsing glob '[': unclosed character class; missing ']'; a glob such as "system.slice/*.service" is wanted
 /etc/qae/qae.toml:7: [dadvisor] cgroups = ["system.slice/[", "/init.scope"]: "/init.scope": leave out the leading /, paths count from the hierarchy's root
 /etc/qae/qae.toml:8: [dadvisor] recent_max = 8: invalid type: integer `8`, expected a size in quotes: "512MiB" or "10GiB"
 /etc/qae/qae.toml:9: [dadvisor] inapp_series_max = 0: must be 1 to 10000"#;
@@ -46,7 +46,7 @@ inapp_series_max = 0
 
 #[test]
 fn the_listing_parses_back_to_the_same() {
-    let text = "[dadvisor]\ninterval = \"1s\"\nfamilies = [\"oom\", \"disk_usage\"]\ncgroups = [\"a/**\"]\nlisten = \"[::1]:0\"\n";
+    let text = "[dadvisor]\ninterval = \"1s\"\nfamilies = [\"oom\", \"disk_usage\"]\ncgroups = [\"a/*\"]\nlisten = \"[::1]:0\"\n";
     let (first, listing) = load(text).unwrap();
     assert_eq!(load(&listing).unwrap().0, first);
     assert!(listing.contains("interval = \"1s\"  # line 2"), "{listing}");
