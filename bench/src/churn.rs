@@ -7,7 +7,7 @@ use anyhow::Result;
 use common::metric::{Batch, Namer, Style};
 use dadvisor::board::Board;
 use dadvisor::collector::{Collector, Surroundings};
-use dadvisor::group::{Families, Kernel, Roots};
+use dadvisor::kernel::{Families, Kernel, Roots};
 use dadvisor::tick::{Now, Tick};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -110,7 +110,7 @@ pub fn run(count: usize, carbon: &str, binary: &Path) -> Result<String> {
     let ours = (cpu_seconds(daemon.pid())? - before) / wall;
     let docker_with = (cpu_seconds(dockerd)? - docker_before) / wall;
     let rss = resident(daemon.pid())?;
-    let points = daemon.metric("dadvisor_pass_points")?;
+    let points = daemon.metric("dadvisor_points")?;
     let pass = daemon.metric("dadvisor_pass_seconds")?;
 
     let percent = |share: f64| format!("{:.2} %", share * 100.0);

@@ -55,7 +55,7 @@ enum What {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    dadvisor::read::budget::raise_nofile()?;
+    dadvisor::kernel::read::budget::raise_nofile()?;
     let (title, table) = match args.what {
         What::Cost => ("Cost of a pass per cgroup (median of 15 rounds, one run)", cost::run()?),
         What::Churn => ("Starts and stops", churn::run()?),

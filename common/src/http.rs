@@ -5,12 +5,14 @@
 //! an error, and every error names the URL.
 
 mod basic;
+mod connection;
 mod url;
 
 pub use basic::Basic;
 pub use url::Url;
 
 use bytes::Bytes;
+use connection::Connection;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
@@ -20,7 +22,6 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_util::task::AbortOnDropHandle;
 
 /// Most bytes of headers, and of one read.
 const BUFFER: usize = 64 << 10;
@@ -155,19 +156,19 @@ where
     within(url, options.timeout, ask(stream, url, options)).await
 }
 
-/// An answer whose body is still coming. Dropping it closes the connection.
+/// An answer whose body is still coming. Dropping it closes the connection, at once.
 #[derive(Debug)]
 pub struct Streaming {
     url: Url,
     head: hyper::http::response::Parts,
     body: Incoming,
-    _connection: AbortOnDropHandle<()>,
+    connection: Connection,
 }
 
 impl Streaming {
     /// The next piece of the body, none at its end. Cancel safe.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        while let Some(frame) = self.body.frame().await {
+        while let Some(frame) = self.connection.during(self.body.frame()).await {
             let frame =
                 frame.map_err(|cause| Error::Protocol { url: self.url.to_string(), cause })?;
             // the other kind of frame is trailers
@@ -224,12 +225,7 @@ where
         .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
         .await
         .map_err(protocol)?;
-    // its end is seen by the request and the body, with the same cause
-    let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-        if let Err(cause) = connection.await {
-            tracing::trace!(%cause, "connection ended");
-        }
-    }));
+    let mut connection = Connection::new(connection);
     let mut request = Request::get(url.path())
         .header(header::HOST, url.authority())
         .header(header::ACCEPT, options.accept)
@@ -241,9 +237,10 @@ where
     let request = request
         .body(Empty::new())
         .map_err(|_| Error::Url { url: url.to_string(), why: "its path has foreign bytes" })?;
-    let (head, body) = sender.send_request(request).await.map_err(protocol)?.into_parts();
+    let answer = connection.during(sender.send_request(request)).await.map_err(protocol)?;
+    let (head, body) = answer.into_parts();
     let status = head.status;
-    let streaming = Streaming { url: url.clone(), head, body, _connection: connection };
+    let streaming = Streaming { url: url.clone(), head, body, connection };
     if status.is_success() { Ok(streaming) } else { Err(streaming.refused(status).await) }
 }
 

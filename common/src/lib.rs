@@ -9,6 +9,8 @@ pub mod container;
 pub mod docker;
 pub mod exit;
 pub mod exposition;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod ids;
 mod lenient;

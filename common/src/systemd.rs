@@ -4,6 +4,7 @@
 //! [`Pulse::beat`]s once a turn, and a loop that hangs starves the watchdog, so that systemd restarts the daemon.
 
 use crate::logging::Episode;
+use crate::printable::printable;
 use sd_notify::NotifyState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -28,11 +29,11 @@ impl Systemd {
         self.send(&[NotifyState::Ready]);
     }
 
-    /// One line for `systemctl status`; sent only when it changed.
+    /// One line for `systemctl status`; sent only when it changed. A newline would begin another message, so none leaves.
     pub fn status(&mut self, status: &str) {
         if self.status != status {
             status.clone_into(&mut self.status);
-            self.send(&[NotifyState::Status(status)]);
+            self.send(&[NotifyState::Status(&printable(status))]);
         }
     }
 

@@ -2,9 +2,10 @@
 
 use crate::board::{Board, PassStats};
 use crate::collector::{Collector, OomReading};
+use crate::discover::watch::Containers;
 use crate::disk_usage::{DiskUsage, Target};
 use crate::host::Host;
-use crate::oom_totals::OomTotals;
+use crate::oom::totals::OomTotals;
 use crate::own::{Counts, pass_stats};
 use crate::tick::{Now, Tick, Ticker};
 use common::carbon::Carbon;
@@ -16,16 +17,24 @@ use common::metric::{Batch, Name, Namer, Series, Value};
 use common::systemd::Pulse;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// The list of containers as discovery last saw it.
-pub type Inventory = Arc<Vec<Arc<Container>>>;
-
 /// How long the first pass waits for discovery, so that it is not of the node alone.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// Where the thread's passes show.
+pub struct Shown {
+    /// Where readers look.
+    pub board: Arc<Board>,
+    /// Told the timestamp of each pass: in-app scrapes start then.
+    pub passed: watch::Sender<u64>,
+    /// Beats once a pass.
+    pub pulse: Arc<Pulse>,
+}
 
 /// What the thread is given.
 pub struct Parts {
@@ -34,13 +43,11 @@ pub struct Parts {
     /// Reads the node.
     pub host: Host,
     /// Walks writable layers and log volumes, if asked for.
-    pub disk: Option<DiskUsage>,
+    pub disk: Option<Arc<DiskUsage>>,
     /// OOM kills per app.
     pub totals: OomTotals,
     /// Takes batches.
     pub carbon: Carbon,
-    /// Where readers look.
-    pub board: Arc<Board>,
     /// Names series.
     pub namer: Namer,
     /// This node.
@@ -48,13 +55,11 @@ pub struct Parts {
     /// This host is alone: it writes app totals that otherwise only the centre can write.
     pub alone: bool,
     /// Who is here.
-    pub inventory: watch::Receiver<Inventory>,
+    pub inventory: watch::Receiver<Containers>,
     /// What the engine told.
     pub events: mpsc::Receiver<Event>,
-    /// Told the timestamp of each pass: in-app scrapes start then.
-    pub passed: watch::Sender<u64>,
-    /// Beats once a pass.
-    pub pulse: Arc<Pulse>,
+    /// Where passes show.
+    pub shown: Shown,
 }
 
 /// The thread's state.
@@ -117,7 +122,7 @@ impl Agent {
             }
             let tick = self.ticker.begin(self.now());
             self.pass(tick);
-            self.parts.pulse.beat();
+            self.parts.shown.pulse.beat();
         }
     }
 
@@ -174,7 +179,7 @@ impl Agent {
         let mut oom = |r: OomReading<'_>| {
             ledger.kernel(&r.container.app, &r.container.id, r.inode, r.kills, r.fresh);
         };
-        let disk = self.parts.disk.as_ref();
+        let disk = self.parts.disk.as_deref();
         self.parts.collector.pass(tick, &|| now(begun), disk, &mut self.batch, &mut oom);
         self.read_node();
         self.write_app_totals();
@@ -195,8 +200,8 @@ impl Agent {
             &self.counts,
             &self.parts.host,
         );
-        self.parts.board.set_stats(self.stats.clone());
-        self.parts.passed.send_replace(tick.timestamp);
+        self.parts.shown.board.set_stats(self.stats.clone());
+        self.parts.shown.passed.send_replace(tick.timestamp);
     }
 
     fn save_totals(&mut self) {
@@ -207,18 +212,27 @@ impl Agent {
     }
 
     fn drain_events(&mut self) {
+        // one line per container and tick: a container that is killed in a loop must not fill the log
+        let mut killed = BTreeMap::<String, (Arc<Container>, u64)>::new();
         while let Ok(event) = self.parts.events.try_recv() {
             match event {
                 Event::Started { .. } => self.counts.started += 1,
-                Event::Died { .. } => self.counts.ended += 1,
+                Event::Died { unseen, .. } => {
+                    self.counts.started += u64::from(unseen);
+                    self.counts.ended += 1;
+                }
                 Event::Oom { container } => {
                     let late = self.parts.collector.runs_anew(&container);
                     self.parts.totals.ledger.event(&container.app, &container.id, late);
-                    tracing::warn!(id = container.id, app = %container.app, instance = %container.instance,
-                        "out of memory: the kernel killed a process of this container");
+                    killed.entry(container.id.clone()).or_insert((container, 0)).1 += 1;
                 }
                 Event::Updated { id } => self.parts.collector.limits_changed(&id),
             }
+        }
+        for (id, (Container { app, instance, .. }, kills)) in
+            killed.iter().map(|(id, (container, kills))| (id, (container.as_ref(), kills)))
+        {
+            tracing::warn!(id, %app, %instance, kills, "out of memory: the kernel killed processes of this container");
         }
     }
 
@@ -244,7 +258,7 @@ impl Agent {
         let dropped =
             carbon.dropped_at_cap_points + carbon.dropped_disk_points + carbon.damaged_points;
         emit(Name::from("dadvisor.points_dropped_total"), Value::Int(dropped));
-        self.parts.board.set_node(shown);
+        self.parts.shown.board.set_node(shown);
     }
 
     /// Every node that runs an app counts its own kills; a host that is alone also writes the app's total.

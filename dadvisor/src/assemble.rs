@@ -1,25 +1,30 @@
 //! From the configuration to the parts of the daemon.
 
 use crate::Error;
-use crate::agent::Parts;
+use crate::agent::{Parts, Shown};
+use crate::beside::Beside;
 use crate::board::Board;
 use crate::collector::{Collector, Surroundings};
 use crate::config::{Config, Family};
-use crate::discover::Discovery;
+use crate::discover::cgroup_scan::Places;
+use crate::discover::watch;
+use crate::discover::{self, Discovery};
 use crate::disk_usage::{self, DiskUsage};
-use crate::group::Kernel;
 use crate::host::Host;
 use crate::http::Neighbours;
 use crate::inapp::{self, Scraper};
-use crate::oom_totals::OomTotals;
-use crate::read::budget::raise_nofile;
+use crate::kernel::Kernel;
+use crate::kernel::read::budget::raise_nofile;
+use crate::oom::totals::OomTotals;
 use crate::scrapes::Scrapes;
 use common::carbon::{self, Carbon};
+use common::container::Rules;
+use common::docker;
+use common::mesos;
 use common::metric::Namer;
-use common::systemd::Pulse;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::watch;
+use tokio::sync::watch as channel;
 
 /// Ticks this short are worth descriptors that stay open: 4.6 KiB of kernel memory each buy about two thirds of the reading time.
 const HOLD_UP_TO: Duration = Duration::from_secs(2);
@@ -47,10 +52,64 @@ pub fn carbon_settings(config: &Config) -> carbon::Settings {
     }
 }
 
+/// Between two scans for cgroups.
+const SCAN_EVERY: Duration = Duration::from_secs(5);
+/// For each question to the Mesos agent.
+const MESOS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where containers are looked for.
+pub fn discovery_settings(config: &Config, kernel: &Kernel) -> Result<discover::Settings, Error> {
+    let docker = config.node.docker.as_ref().map(|socket| docker::Settings {
+        socket: socket.clone(),
+        last_good: Some(config.state_dir().join("containers.json")),
+        ..docker::Settings::default()
+    });
+    let agent = config
+        .node
+        .mesos_agent
+        .as_deref()
+        .map(|url| mesos::Agent::new(url, None, MESOS_TIMEOUT, Rules::default()));
+    let agent = agent
+        .transpose()
+        .map_err(|e| Error::Config { key: "[node] mesos_agent", why: e.to_string() })?;
+    let places = Places {
+        root: kernel.scan_root(),
+        proc_root: config.dadvisor.proc_root.clone(),
+        mesos_root: "mesos".to_owned(),
+        plain: config.dadvisor.cgroups.clone(),
+    };
+    let node = config.node.name.clone();
+    let watch = watch::Settings { places, node, interval: SCAN_EVERY, agent };
+    Ok(discover::Settings { docker, watch })
+}
+
+/// What the side jobs need and count in.
+pub fn beside(config: &Config, discovery: &Discovery) -> Result<Beside, Error> {
+    let own = &config.dadvisor;
+    let settings = inapp::Settings {
+        proc: own.proc_root.clone(),
+        series_max: own.inapp_series_max,
+        ..inapp::Settings::default()
+    };
+    let disk = own.families.contains(&Family::DiskUsage).then(|| {
+        let settings =
+            disk_usage::Settings { proc: own.proc_root.clone(), ..disk_usage::Settings::default() };
+        DiskUsage::start(settings).map(Arc::new)
+    });
+    Ok(Beside {
+        watch: discovery.watch_stats.clone(),
+        scraper: Arc::new(Scraper::new(settings)),
+        disk: disk
+            .transpose()
+            .map_err(Error::system("cannot start the thread that walks disks"))?,
+    })
+}
+
 /// How the neighbours are, whenever somebody asks.
 pub fn neighbours(
     carbon: &Carbon,
     discovery: &Discovery,
+    beside: Arc<Beside>,
 ) -> impl Fn() -> Neighbours + Send + Sync + 'static {
     let (carbon, engine, stats) =
         (carbon.clone(), discovery.engine.clone(), discovery.docker_stats.clone());
@@ -58,6 +117,7 @@ pub fn neighbours(
         carbon: carbon.status(),
         docker: engine.as_ref().map(|seen| seen.borrow().engine.clone()),
         docker_counts: stats.all().to_vec(),
+        counts: beside.counts(),
     }
 }
 
@@ -65,17 +125,13 @@ pub fn neighbours(
 pub fn scrapes(
     config: &Config,
     discovery: &Discovery,
-    passed: watch::Receiver<u64>,
+    beside: &Beside,
+    passed: channel::Receiver<u64>,
     carbon: &Carbon,
     board: &Arc<Board>,
 ) -> Scrapes {
-    let settings = inapp::Settings {
-        proc: config.dadvisor.proc_root.clone(),
-        series_max: config.dadvisor.inapp_series_max,
-        ..inapp::Settings::default()
-    };
     Scrapes {
-        scraper: Arc::new(Scraper::new(settings)),
+        scraper: Arc::clone(&beside.scraper),
         inventory: discovery.inventory.clone(),
         passed,
         carbon: carbon.clone(),
@@ -89,41 +145,30 @@ pub fn parts(
     config: &Config,
     kernel: Kernel,
     carbon: Carbon,
-    board: Arc<Board>,
     discovery: Discovery,
-    passed: watch::Sender<u64>,
-    pulse: Arc<Pulse>,
-) -> Result<Parts, Error> {
+    shown: Shown,
+    disk: Option<Arc<DiskUsage>>,
+) -> Parts {
     let own = &config.dadvisor;
     let namer = Namer::new(&config.graphite.prefix, &config.node.dc, config.graphite.style);
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let around = Surroundings {
-        board: Arc::clone(&board),
+        board: Arc::clone(&shown.board),
         namer: namer.clone(),
         recent_max: usize::try_from(own.recent_max).unwrap_or(usize::MAX),
         started_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
     };
-    let disk = own.families.contains(&Family::DiskUsage).then(|| {
-        DiskUsage::start(disk_usage::Settings {
-            proc: own.proc_root.clone(),
-            ..disk_usage::Settings::default()
-        })
-    });
-    Ok(Parts {
+    Parts {
         collector: Collector::new(kernel, around),
         host: Host::open(own.proc_root.clone(), own.sys_root.clone()),
-        disk: disk
-            .transpose()
-            .map_err(Error::system("cannot start the thread that walks disks"))?,
+        disk,
         totals: OomTotals::load(config.state_dir().join("oom.json")),
         carbon,
-        board,
         namer,
         node: config.node.name.clone(),
         alone: config.alone,
         inventory: discovery.inventory,
         events: discovery.events,
-        passed,
-        pulse,
-    })
+        shown,
+    }
 }

@@ -9,8 +9,8 @@ mod report;
 pub use report::report;
 
 use crate::config::Config;
-use crate::diagnose::{Finding, Severity};
 use crate::kernel::Kernel;
+use crate::kernel::diagnose::{Finding, Severity};
 use std::io::{self, IsTerminal, Write};
 
 /// Prints everything found. An error if something stands in the way of the job.

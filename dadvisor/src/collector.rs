@@ -1,14 +1,14 @@
 //! One pass: read each container, make metrics, print them into the batch.
 //!
-//! The order is the journey of one metric: [`crate::group`] reads, [`crate::rate`] makes rates, the batch names and prints. What comes
+//! The order is the journey of one metric: [`crate::kernel::group`] reads, [`crate::rate`] makes rates, the batch names and prints. What comes
 //! and goes is taken over by [`Collector::reconcile`] only, so that in the steady state reading allocates nothing.
 
 mod tracked;
 
 use crate::board::Board;
 use crate::disk_usage::DiskUsage;
-use crate::group::Kernel;
-use crate::oom_watch::OomWatch;
+use crate::kernel::Kernel;
+use crate::kernel::oom_watch::OomWatch;
 use crate::tick::{Now, Tick};
 use common::container::{Container, State};
 use common::logging::Episode;

@@ -1,7 +1,7 @@
 //! `[dadvisor]`: what is read, how often, and where this daemon is asked. The rest of the host's file is in [`common::config`].
 
-use crate::cgroup_scan::Globs;
-use crate::group::Families;
+use crate::discover::cgroup_scan::Globs;
+use crate::kernel::Families;
 use crate::kernel::Roots;
 use common::config::{self, At, Error, Graphite, Node, Source, graphite, nearest, node, text};
 use serde::{Deserialize, Serialize};
@@ -64,8 +64,8 @@ pub struct Dadvisor {
     pub sys_root: PathBuf,
     /// What is read of each container.
     pub families: BTreeSet<Family>,
-    /// Globs of plain cgroups read besides containers, relative to the hierarchy's root. Together they make [`Globs`].
-    pub cgroups: Vec<String>,
+    /// Plain cgroups read besides containers.
+    pub cgroups: Globs,
     /// Most bytes of memory for the last hour of all containers.
     pub recent_max: u64,
     /// Most series taken from what runs inside one container.
@@ -203,16 +203,6 @@ impl config::Section for Section {
                 at.fault(key, "must be an absolute path");
             }
         }
-        for pattern in &self.cgroups {
-            if let Err(e) = Globs::new(std::slice::from_ref(pattern)) {
-                at.fault(
-                    "cgroups",
-                    format!("{e}; a glob such as \"system.slice/*.service\" is wanted"),
-                );
-            } else if pattern.starts_with('/') {
-                at.fault("cgroups", format!("\"{pattern}\": leave out the leading /, paths count from the hierarchy's root"));
-            }
-        }
         if !(1..=MOST_SERIES).contains(&self.inapp_series_max) {
             at.fault("inapp_series_max", format!("must be 1 to {MOST_SERIES}"));
         }
@@ -223,11 +213,32 @@ impl config::Section for Section {
             proc_root: self.proc_root.clone(),
             sys_root: self.sys_root.clone(),
             families: families(&self.families, at),
-            cgroups: self.cgroups.clone(),
+            cgroups: cgroups(&self.cgroups, at),
             recent_max: self.recent_max,
             inapp_series_max: usize::try_from(self.inapp_series_max).unwrap_or(usize::MAX),
         }
     }
+}
+
+/// The patterns that are sound; each that is not is a fault of its own.
+fn cgroups(typed: &[String], at: &mut At<'_>) -> Globs {
+    let mut out = Globs::default();
+    for pattern in typed {
+        if pattern.starts_with('/') {
+            at.fault(
+                "cgroups",
+                format!(
+                    "\"{pattern}\": leave out the leading /, paths count from the hierarchy's root"
+                ),
+            );
+        } else if let Err(e) = out.add(pattern) {
+            at.fault(
+                "cgroups",
+                format!("{e}; a glob such as \"system.slice/*.service\" is wanted"),
+            );
+        }
+    }
+    out
 }
 
 fn families(typed: &[String], at: &mut At<'_>) -> BTreeSet<Family> {

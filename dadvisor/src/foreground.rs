@@ -1,6 +1,7 @@
 //! The daemon and its live view in one process (`--top`): log lines wait while the view has the terminal, `q` stops both.
 
 use crate::args::{Args, Sort};
+use crate::reload::Hangup;
 use crate::top::client::{Client, reachable};
 use crate::top::keys::View;
 use crate::top::live;
@@ -21,6 +22,11 @@ pub fn wanted(args: &Args) -> Screen {
 }
 
 impl Screen {
+    /// What SIGHUP means to the daemon.
+    pub fn hangup(&self) -> Hangup {
+        if self.0.is_some() { Hangup::Stop } else { Hangup::Reload }
+    }
+
     /// Where log lines are to wait.
     pub fn kept(&self) -> Option<Arc<Kept>> {
         self.0.clone()

@@ -1,54 +1,46 @@
 //! `dadvisor`: every container's CPU, memory, disk and network from the kernel into Graphite.
 //!
 //! ```text
-//! docker, mesos agent, cgroups --> watch --> inventory --.
-//!                                                        v
-//! /sys/fs/cgroup, /proc/PID/net --> group --> collector (a thread, tick by tick) --> batch --> carbon: spool --> sender
-//!                                                        |                             ^
-//!                                                        '--> board <-- http, top      '-- scrapes (what runs inside, by label)
+//! docker, mesos agent, cgroups --> discover --> inventory --.
+//!                                                           v
+//! /sys/fs/cgroup, /proc/PID/net --> kernel::Group --> collector (a thread, tick by tick) --> batch --> carbon: spool --> sender
+//!                                                         |                                    ^
+//!                                                         '--> board <-- http, top             '-- scrapes (what runs inside, by label)
 //! ```
 //!
 //! A pass that ended is on disk; a container that is gone is no error; what is absent is absent, never zero; a neighbour that is down
 //! (engine, Mesos agent, carbon, an app) stops nothing but itself.
 
-pub mod agent;
+mod agent;
 pub mod args;
-pub mod assemble;
+mod assemble;
+mod beside;
 pub mod board;
-pub mod cgroup_scan;
 pub mod check;
 pub mod collect;
 pub mod collector;
 pub mod config;
-pub mod devices;
-pub mod diagnose;
 pub mod discover;
 pub mod disk_usage;
 pub mod foreground;
-pub mod group;
-pub mod hierarchy;
-pub mod host;
-pub mod http;
+#[doc(hidden)]
+pub mod fuzzing;
+mod host;
+mod http;
 pub mod inapp;
 pub mod kernel;
-pub mod mountinfo;
-pub mod network;
-pub mod oom;
-pub mod oom_totals;
-pub mod oom_watch;
-pub mod own;
-pub mod process;
+mod oom;
+mod own;
 pub mod rate;
-pub mod read;
 pub mod recent;
+pub mod reload;
 pub mod sample;
-pub mod scrapes;
-pub mod tell;
+mod scrapes;
+mod tell;
 pub mod tick;
 pub mod top;
-pub mod watch;
 
-use agent::Agent;
+use agent::{Agent, Shown};
 use board::Board;
 use common::carbon::{self, Carbon};
 use common::serve::{self, Counts, Limits};
@@ -82,7 +74,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The Mesos agent's URL or a pattern is wrong.
+    /// The Mesos agent's URL is wrong.
     #[error("{key}: {why}")]
     Config {
         /// The key in the config file.
@@ -118,10 +110,12 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let carbon = Carbon::open(assemble::carbon_settings(&config))?;
     let (board, pulse) = (Arc::new(Board::default()), Arc::new(Pulse::default()));
     let tasks = TaskTracker::new();
-    let discovery = discover::start(&config, &kernel, &tasks, &stop.token)?;
+    let finding = assemble::discovery_settings(&config, &kernel)?;
+    let discovery = discover::start(finding, &tasks, &stop.token);
+    let beside = Arc::new(assemble::beside(&config, &discovery)?);
 
     let counts = Arc::new(Counts::default());
-    let neighbours = assemble::neighbours(&carbon, &discovery);
+    let neighbours = assemble::neighbours(&carbon, &discovery, beside.clone());
     let face = Face::new(&config, board.clone(), pulse.clone(), counts.clone(), neighbours);
     let router = http::router(Arc::new(face));
     tracing::info!(
@@ -136,15 +130,16 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
         async move { carbon.run(flush).await }
     });
     let (passed, on_pass) = channel::channel(0);
-    let scrapes = assemble::scrapes(&config, &discovery, on_pass.clone(), &carbon, &board);
+    let scrapes = assemble::scrapes(&config, &discovery, &beside, on_pass.clone(), &carbon, &board);
     tasks.spawn(scrapes.run(stop.token.clone()));
-    tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.clone()));
+    tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.token.clone()));
     tasks.spawn({
         let (pulse, stop) = (pulse.clone(), stop.token.clone());
         let longest = Face::longest_pause(config.dadvisor.interval);
         async move { watchdog(&pulse, longest, stop).await }
     });
-    let parts = assemble::parts(&config, kernel, carbon, board, discovery, passed, pulse)?;
+    let shown = Shown { board, passed, pulse };
+    let parts = assemble::parts(&config, kernel, carbon, discovery, shown, beside.disk.clone());
     let agent = Agent::new(parts, config.dadvisor.interval);
     let mut collector =
         agent.start().map_err(Error::system("cannot start the collector's thread"))?;

@@ -4,7 +4,7 @@ use common::exit::{Exit, guarded};
 use common::{logging, serve, stop};
 use dadvisor::args::{Args, Command};
 use dadvisor::config::Config;
-use dadvisor::{check, foreground, top};
+use dadvisor::{check, foreground, reload, top};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     guarded(|| {
         let done = Builder::new_current_thread().enable_all().build().map_err(Into::into);
         let done = done.and_then(|runtime| runtime.block_on(job(&args, config, screen)));
-        done.map_or_else(|e| Exit::Missing.because(NAME, &e), |()| ExitCode::SUCCESS)
+        done.map_or_else(|e| reload::exit_for(&e).because(NAME, &e), |()| ExitCode::SUCCESS)
     })
 }
 
@@ -44,8 +44,9 @@ async fn job(args: &Args, config: Config, screen: foreground::Screen) -> anyhow:
         Some(Command::Check { .. }) => check::run(&config).await,
         None => {
             let listener = serve::bind(config.dadvisor.listen, PATIENCE).await?;
+            let hangup = screen.hangup();
             let view = screen.open(listener.local_addr()?, &stop)?;
-            let ended = dadvisor::run(config, listener, stop).await;
+            let ended = reload::serve(args.config(), hangup, config, listener, stop).await;
             view.close().await;
             Ok(ended?)
         }

@@ -4,6 +4,8 @@
 //! of a container is credited with the larger of the two, and what that adds is added to the app, for good. Pure; the caller saves
 //! and loads the totals.
 
+pub mod totals;
+
 use common::ids::AppId;
 use std::collections::{BTreeMap, HashMap};
 

@@ -3,7 +3,7 @@
 use crate::board::PassStats;
 use crate::collector::Collector;
 use crate::host::Host;
-use crate::read::stats::{Cause, Family};
+use crate::kernel::read::stats::{Cause, Family};
 use crate::tick::Tick;
 use common::metric::Batch;
 use std::time::Duration;

@@ -6,6 +6,8 @@
 //! used up. Format of a tick: varints of seconds since the last tick, milliseconds by the monotonic clock since the last sample
 //! of the same run (0 = none: no rates), the changed presence bits, then pairs of (fields skipped, zigzag of the change).
 
+pub(crate) mod fuzzing;
+
 use crate::rate::{self, Previous};
 use crate::sample::{Field, Figures, Sample};
 use std::collections::VecDeque;

@@ -1,8 +1,8 @@
 //! After each pass: ask what runs inside the containers that want it, and send it with the pass's timestamp in a batch of its own.
 //! Nothing here can hold up a pass; a scrape that is late for its tick is dropped by its time-out, never sent under a later one.
 
-use crate::agent::Inventory;
 use crate::board::{Board, lock};
+use crate::discover::watch::Containers;
 use crate::inapp::{Scraped, Scraper, asked};
 use common::carbon::Carbon;
 use common::container::Container;
@@ -18,7 +18,7 @@ pub struct Scrapes {
     /// Asks.
     pub scraper: Arc<Scraper>,
     /// Who is here.
-    pub inventory: watch::Receiver<Inventory>,
+    pub inventory: watch::Receiver<Containers>,
     /// Timestamp of the last pass.
     pub passed: watch::Receiver<u64>,
     /// Takes the batch.

@@ -2,28 +2,24 @@
 
 use crate::board::Board;
 use common::carbon::{Carbon, State};
-use common::stop::Stop;
 use common::systemd::Systemd;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Until stopped.
 pub async fn systemd(
     board: Arc<Board>,
     carbon: Carbon,
     mut passed: watch::Receiver<u64>,
-    stop: Stop,
+    stop: CancellationToken,
 ) {
     let mut systemd = Systemd::default();
     let mut ready = false;
     loop {
         tokio::select! {
-            () = stop.token.cancelled() => break,
+            () = stop.cancelled() => break,
             changed = passed.changed() => if changed.is_err() { break },
-            () = stop.reload.notified() => {
-                tracing::info!("SIGHUP: nothing is reloaded while running; restart to apply a changed config file");
-                continue;
-            }
         }
         if !ready {
             systemd.ready();
@@ -32,7 +28,6 @@ pub async fn systemd(
         systemd.status(&line(&board, &carbon));
     }
     systemd.status("stopping: sending what waits");
-    systemd.stopping();
 }
 
 fn line(board: &Board, carbon: &Carbon) -> String {

@@ -5,10 +5,10 @@
 mod fixture;
 
 use common::container::{Container, Network};
-use dadvisor::diagnose::Severity;
-use dadvisor::group::{Families, Group, Kernel, Reading};
-use dadvisor::read::BUFFER;
-use dadvisor::read::stats::Cause;
+use dadvisor::kernel::diagnose::Severity;
+use dadvisor::kernel::read::BUFFER;
+use dadvisor::kernel::read::stats::Cause;
+use dadvisor::kernel::{Families, Group, Kernel, Reading};
 use dadvisor::sample::{Field, Sample};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 mod fixture;
 
 use common::container::Network;
-use dadvisor::group::{Families, Group, Kernel, Reading};
+use dadvisor::kernel::{Families, Group, Kernel, Reading};
 use dadvisor::sample::Sample;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;

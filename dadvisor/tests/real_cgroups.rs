@@ -7,11 +7,11 @@ mod collector;
 mod sandbox;
 
 use common::container::Network;
-use dadvisor::group::{Families, Group, Kernel, NetView, Reading, Roots};
-use dadvisor::hierarchy::Mode;
-use dadvisor::oom_watch::OomWatch;
-use dadvisor::read::budget::raise_nofile;
-use dadvisor::read::stats::{Cause, Family};
+use dadvisor::kernel::hierarchy::Mode;
+use dadvisor::kernel::oom_watch::OomWatch;
+use dadvisor::kernel::read::budget::raise_nofile;
+use dadvisor::kernel::read::stats::{Cause, Family};
+use dadvisor::kernel::{Families, Group, Kernel, NetView, Reading, Roots};
 use dadvisor::sample::{Field, Sample};
 use sandbox::{Sandbox, kernel, wait_for};
 use std::os::fd::AsFd;

@@ -6,8 +6,8 @@
 mod fixture;
 
 use common::container::{Container, Network};
-use dadvisor::group::{Families, Group, Kernel, Reading};
-use dadvisor::read::stats::{Cause, Family};
+use dadvisor::kernel::read::stats::{Cause, Family};
+use dadvisor::kernel::{Families, Group, Kernel, Reading};
 use dadvisor::sample::{DEVICE_METRICS, INTERFACE_METRICS, Sample};
 use std::fmt::Write;
 use std::fs;
@@ -184,5 +184,5 @@ fn collection_may_move_to_another_thread() {
     fn is_send<T: Send>() {}
     is_send::<Kernel>();
     is_send::<Group>();
-    is_send::<dadvisor::oom_watch::OomWatch>();
+    is_send::<dadvisor::kernel::oom_watch::OomWatch>();
 }

@@ -1,11 +1,13 @@
 //! Containers, by the `docker` command: what a test sees is what a user would see. All that a [`Docker`] ran it removes when it goes.
 
+use crate::wait::eventually;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// The image that `tests/docker/up.sh` makes: a static busybox.
 pub const IMAGE: &str = "qae-test/busybox";
@@ -38,6 +40,13 @@ impl Container {
     }
 }
 
+/// The `docker` command at a socket, whatever the environment says.
+pub(crate) fn command(socket: &Path) -> Command {
+    let mut command = Command::new("docker");
+    command.env_remove("DOCKER_CONTEXT").arg("-H").arg(format!("unix://{}", socket.display()));
+    command
+}
+
 impl Docker {
     /// The machine's engine.
     pub fn system(test: &str) -> Result<Self> {
@@ -62,12 +71,7 @@ impl Docker {
 
     /// The command, not yet run.
     pub fn command(&self) -> Command {
-        let mut command = Command::new("docker");
-        command
-            .env_remove("DOCKER_CONTEXT")
-            .arg("-H")
-            .arg(format!("unix://{}", self.socket.display()));
-        command
+        command(&self.socket)
     }
 
     /// Runs `docker <args>`: its standard output, trimmed.
@@ -135,8 +139,11 @@ impl Drop for Docker {
             let ids: Vec<_> = ids.split_ascii_whitespace().collect();
             if ids.is_empty() { Ok(()) } else { self.cli([remove, &ids].concat()).map(|_| ()) }
         };
-        let removed = remove(&["ps", "-a"], &["rm", "-f", "-v"])
-            .and_then(|()| remove(&["network", "ls"], &["network", "rm"]));
+        // again where the engine is removing one itself
+        let removed = eventually(Duration::from_secs(10), "an empty engine", || {
+            remove(&["ps", "-a"], &["rm", "-f", "-v"])?;
+            remove(&["network", "ls"], &["network", "rm"])
+        });
         if let Err(e) = removed {
             eprintln!("what has the {filter} may be left: {e:#}");
         }

@@ -3,7 +3,7 @@
 //! It lives in a network namespace of its own, because a `dockerd` without a bridge removes `docker0`, whoever made it. Its containers
 //! have no network but their loopback.
 
-use crate::docker::{Docker, IMAGE};
+use crate::docker::{Docker, IMAGE, command};
 use crate::wait::eventually;
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -72,7 +72,11 @@ impl Engine {
 
     fn wait_ready(&self) -> Result<()> {
         let log = self.dir.path().join("log");
-        let ready = || self.docker("ready").cli(["version"]).map(|_| ());
+        let ready = || {
+            let out = command(&self.socket()).arg("version").output()?;
+            ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+            Ok(())
+        };
         eventually(Duration::from_secs(120), "a Docker engine", ready).with_context(|| {
             std::fs::read_to_string(&log).unwrap_or_else(|e| format!("{}: {e}", log.display()))
         })

@@ -16,7 +16,9 @@ use tempfile::TempDir;
 /// carbon-cache and graphite-web, running until dropped.
 #[derive(Debug)]
 pub struct Graphite {
-    dir: TempDir,
+    dir: PathBuf,
+    /// None where it is somebody else's.
+    own: Option<TempDir>,
     ports: HashMap<String, String>,
     aggregator: bool,
     step: &'static str,
@@ -41,11 +43,23 @@ impl Graphite {
         Self::launch(false, step)
     }
 
+    /// The one in the directory `QAE_TEST_GRAPHITE`, where it takes long to start, else a new one. Both have steps of a second. Not to be
+    /// stopped or signalled: others use it.
+    #[track_caller]
+    pub fn shared() -> Self {
+        let Some(dir) = std::env::var_os("QAE_TEST_GRAPHITE").map(PathBuf::from) else {
+            return Self::start_with_step("1s");
+        };
+        let text = fs::read_to_string(dir.join("ports.env")).expect("up.sh leaves its ports");
+        Self { dir, own: None, ports: ports(&text), aggregator: false, step: "1s" }
+    }
+
     #[track_caller]
     fn launch(aggregator: bool, step: &'static str) -> Self {
         let dir = tempfile::Builder::new().prefix("qae-graphite-").tempdir();
         let dir = dir.expect("no temporary directory");
-        let mut graphite = Self { dir, ports: HashMap::new(), aggregator, step };
+        let (path, ports) = (dir.path().to_owned(), HashMap::new());
+        let mut graphite = Self { dir: path, own: Some(dir), ports, aggregator, step };
         graphite.start_again();
         graphite
     }
@@ -54,28 +68,26 @@ impl Graphite {
     #[track_caller]
     pub fn start_again(&mut self) {
         let mut up = script("up.sh");
-        up.arg(self.dir.path()).env("GRAPHITE_STEP", self.step);
+        up.arg(&self.dir).env("GRAPHITE_STEP", self.step);
         if self.aggregator {
             up.env("GRAPHITE_AGGREGATOR", "1");
         }
         let out = up.output().expect("up.sh cannot be started");
         assert!(out.status.success(), "up.sh: {}", String::from_utf8_lossy(&out.stderr));
-        let text = String::from_utf8_lossy(&out.stdout);
-        let pairs = text.lines().filter_map(|line| line.split_once('='));
-        self.ports = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        self.ports = ports(&String::from_utf8_lossy(&out.stdout));
     }
 
     /// Ends carbon-cache with SIGTERM and waits; graphite-web stays.
     #[track_caller]
     pub fn stop(&self) {
-        let done = script("down.sh").arg(self.dir.path()).arg("carbon").status();
+        let done = script("down.sh").arg(&self.dir).arg("carbon").status();
         assert!(done.expect("down.sh cannot be started").success(), "down.sh failed");
     }
 
     /// Sends carbon-cache a signal; after SIGKILL waits until it is gone.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        let text = fs::read_to_string(self.dir.path().join("run/carbon.pid")).expect("no pid");
+        let text = fs::read_to_string(self.dir.join("run/carbon.pid")).expect("no pid");
         let pid = text.split(' ').next().and_then(|p| p.parse().ok()).and_then(Pid::from_raw);
         let pid = pid.expect("no pid in run/carbon.pid");
         kill_process(pid, signal).expect("carbon-cache cannot be signalled");
@@ -175,7 +187,7 @@ impl Graphite {
     #[track_caller]
     pub fn whisper_files(&self) -> Vec<(PathBuf, u32, f32, u32)> {
         let mut files = Vec::new();
-        walk(&self.dir.path().join("storage/whisper"), &mut files);
+        walk(&self.dir.join("storage/whisper"), &mut files);
         let header = |path: PathBuf| {
             let mut bytes = [0; 16];
             fs::File::open(&path).and_then(|mut f| f.read_exact(&mut bytes)).expect("a header");
@@ -193,10 +205,19 @@ impl Graphite {
 
 impl Drop for Graphite {
     fn drop(&mut self) {
-        if let Err(e) = script("down.sh").arg(self.dir.path()).status() {
+        if self.own.is_none() {
+            return;
+        }
+        if let Err(e) = script("down.sh").arg(&self.dir).status() {
             eprintln!("down.sh: {e}");
         }
     }
+}
+
+/// The variables that `up.sh` prints and leaves in `ports.env`.
+fn ports(text: &str) -> HashMap<String, String> {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
 
 fn script(name: &str) -> Command {

@@ -37,12 +37,12 @@ pub(super) fn load(dir: &Path) -> io::Result<Option<Position>> {
     }
 }
 
-fn print(position: Position) -> String {
+pub(super) fn print(position: Position) -> String {
     let body = format!("qae-spool 1 {} {}", position.segment, position.offset);
     format!("{body} {:08x}\n", crc32fast::hash(body.as_bytes()))
 }
 
-fn parse(text: &[u8]) -> Option<Position> {
+pub(super) fn parse(text: &[u8]) -> Option<Position> {
     let (body, crc) = std::str::from_utf8(text).ok()?.trim_end().rsplit_once(' ')?;
     let mut words = body.strip_prefix("qae-spool 1 ")?.split(' ');
     let (segment, offset) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);

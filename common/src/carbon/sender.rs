@@ -11,6 +11,7 @@ use super::segment::Reader;
 use super::spool::{Spool, lock};
 use super::status::wall_ms;
 use super::{Inner, Protocol, pickle};
+use crate::logging::Episode;
 use futures_util::future::select_all;
 use std::io;
 use std::sync::Arc;
@@ -30,9 +31,10 @@ pub(super) struct Sender {
     inner: Arc<Inner>,
     plan: Plan,
     started: Instant,
-    /// The sentinel of each destination, and whether its failure was told already.
+    /// The sentinel of each destination, and how sending there goes.
     sentinels: Vec<Option<TcpStream>>,
-    down: Vec<bool>,
+    sending: Vec<Episode>,
+    reading: Episode,
     /// Reused: one record's lines, and the same as pickle.
     lines: Vec<u8>,
     pickled: Vec<u8>,
@@ -47,7 +49,12 @@ impl Sender {
             plan: Plan::new(settings),
             started: Instant::now(),
             sentinels: std::iter::repeat_with(|| None).take(count).collect(),
-            down: vec![false; count],
+            sending: settings
+                .destinations
+                .iter()
+                .map(|destination| Episode::new(format!("carbon at {destination}")))
+                .collect(),
+            reading: Episode::new("reading the spool"),
             lines: Vec::new(),
             pickled: Vec::new(),
             saving: None,
@@ -221,9 +228,8 @@ impl Sender {
         }
         drop(ledger);
         lock(&self.inner.health).acknowledged(by, wall_ms());
-        if std::mem::replace(&mut self.down[by], false) {
-            tracing::info!("carbon at {} acknowledges again", self.inner.settings.destinations[by]);
-        }
+        self.sending[by].recovered();
+        self.reading.recovered();
     }
 
     fn failed(&mut self, destination: usize, failure: &Failure) {
@@ -236,10 +242,13 @@ impl Sender {
             _ => format!("carbon at {}: {failure}", self.inner.settings.destinations[destination]),
         };
         let all = self.plan.failed(self.started.elapsed(), crate::backoff::random());
-        if std::mem::replace(&mut self.down[destination], true) {
-            tracing::debug!("{told}");
-        } else {
-            tracing::warn!(all, "{told}; batches wait in the spool");
+        let episode = match failure {
+            Failure::Spool(_) => &mut self.reading,
+            _ => &mut self.sending[destination],
+        };
+        match all {
+            true => episode.failed(&format_args!("{failure}; batches wait in the spool")),
+            false => episode.failed(failure),
         }
         lock(&self.inner.health).failed(told, wall_ms());
     }

@@ -9,6 +9,7 @@ use super::position::{self, Position};
 use super::record::{HEADER, Header};
 use super::segment::{self, Appender, Measured, Reader, Source};
 use super::{Error, Settings};
+use crate::logging::Episode;
 use crate::metric::Batch;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
@@ -51,10 +52,10 @@ struct Writer {
     overflowed: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Saved {
     at: Option<Instant>,
-    failing: bool,
+    saving: Episode,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,7 +98,7 @@ impl Spool {
             // always a new segment: the old ones may end in anything
             writer: Mutex::new(Writer { active: None, id, capped: false, overflowed: false }),
             ledger: Mutex::new(ledger),
-            saved: Mutex::default(),
+            saved: Mutex::new(Saved { at: None, saving: Episode::new("the spool's position") }),
             trouble: Mutex::default(),
             _lock: lock,
             dir,
@@ -291,13 +292,12 @@ impl Spool {
         let due = now || saved.at.is_none_or(|at| at.elapsed() >= SAVE_EVERY);
         let Some(settled) = settled.filter(|_| due) else { return };
         saved.at = Some(Instant::now());
-        let failed = position::save(&self.dir, settled).err();
-        if let Some(e) = failed.as_ref().filter(|_| !saved.failing) {
-            tracing::warn!(
-                "the spool's position is not kept, a restart will send more than needed: {e}"
-            );
+        match position::save(&self.dir, settled) {
+            Ok(_) => saved.saving.recovered(),
+            Err(e) => saved
+                .saving
+                .failed(&format_args!("not kept, a restart will send more than needed: {e}")),
         }
-        saved.failing = failed.is_some();
     }
 
     fn remove(&self, id: u64) {

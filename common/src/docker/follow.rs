@@ -6,6 +6,7 @@ use super::last_good::Keeper;
 use super::wire::Listed;
 use super::{Engine, Event, Inventory, Settings, Stats};
 use crate::container::{Container, Inspected, Rules};
+use crate::logging::Episode;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::HashSet;
@@ -76,7 +77,7 @@ struct Follower<'a> {
     events: mpsc::Sender<Event>,
     stats: &'a Stats,
     said: HashSet<String>,
-    dropping: bool,
+    telling: Episode,
     /// When the oldest change that is not published yet came.
     dirty: Option<Instant>,
 }
@@ -110,7 +111,7 @@ impl<'a> Follower<'a> {
             events,
             stats,
             said: HashSet::new(),
-            dropping: false,
+            telling: Episode::new("container events"),
             dirty: None,
         }
     }
@@ -284,14 +285,12 @@ impl<'a> Follower<'a> {
             true
         });
         for event in self.desk.take_news() {
-            let sent = self.events.try_send(event).is_ok();
-            if !sent {
+            if self.events.try_send(event).is_ok() {
+                self.telling.recovered();
+            } else {
                 self.stats.events_dropped.fetch_add(1, Relaxed);
-                if !self.dropping {
-                    tracing::warn!("container events are dropped: nobody takes them fast enough");
-                }
+                self.telling.failed(&"some are dropped, nobody takes them fast enough");
             }
-            self.dropping = !sent;
         }
     }
 

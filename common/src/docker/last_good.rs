@@ -1,13 +1,15 @@
 //! The last good copy of the inventory on disk, for an agent that starts while the engine is away.
 //!
-//! One JSON object: format version, boot id, containers. A copy from before a reboot is worth nothing (its pids belong to others) and is ignored. Written
-//! to a temporary file, synced, renamed, and the directory synced: after a power cut there is the old copy or the new one.
+//! One JSON object: format version, boot id, containers. A copy from before a reboot is worth nothing (its pids belong to others) and is ignored. It is
+//! replaced as a whole ([`atomic_file`]).
 
 use super::{Inventory, Settings, Stats};
+use crate::atomic_file;
 use crate::container::Container;
+use crate::logging::Episode;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,7 +25,7 @@ const RETRY: Duration = Duration::from_secs(30);
 /// As good as never.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// Why a copy could not be read or written.
+/// Why a copy could not be read.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{}: {cause}", path.display())]
@@ -79,20 +81,6 @@ fn print<'a>(containers: impl Iterator<Item = &'a Container>, boot: &str) -> Vec
     serde_json::to_vec(&copy).unwrap_or_default()
 }
 
-/// Puts the copy in place.
-fn save(path: &Path, json: &[u8]) -> Result<(), Error> {
-    let temporary = path.with_extension("new");
-    let written = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(json)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-    };
-    written().map_err(|cause| Error::Io { path: path.to_owned(), cause })
-}
-
 /// Keeps the copy of one inventory.
 pub(super) struct Keeper<'a> {
     path: Option<PathBuf>,
@@ -100,13 +88,14 @@ pub(super) struct Keeper<'a> {
     stats: &'a Stats,
     /// What is on disk, when that is known.
     written: Option<Vec<u8>>,
-    failing: bool,
+    writing: Episode,
 }
 
 impl<'a> Keeper<'a> {
     pub(super) fn new(settings: &Settings, stats: &'a Stats) -> Self {
         let path = settings.last_good.clone();
-        Self { path, boot: boot_id(), stats, written: None, failing: false }
+        let writing = Episode::new("the last good copy of Docker's containers cannot be written");
+        Self { path, boot: boot_id(), stats, written: None, writing }
     }
 
     /// The copy, if there is one to begin with.
@@ -130,7 +119,7 @@ impl<'a> Keeper<'a> {
         loop {
             let waited = async {
                 // what failed is tried again without a change too
-                let retry = if self.failing { RETRY } else { NEVER };
+                let retry = if self.writing.is_failing() { RETRY } else { NEVER };
                 tokio::time::timeout(retry, inventory.changed()).await.is_ok_and(|c| c.is_err())
             };
             let last = stop.run_until_cancelled(waited).await.unwrap_or(true);
@@ -148,9 +137,12 @@ impl<'a> Keeper<'a> {
 
     async fn write(&mut self, path: &Path, json: Vec<u8>) {
         let target = path.to_owned();
-        let saved = tokio::task::spawn_blocking(move || save(&target, &json).map(|()| json)).await;
-        match saved {
-            Ok(Ok(json)) => (self.written, self.failing) = (Some(json), false),
+        let write = move || atomic_file::write(&target, &json).map(|_| json);
+        match tokio::task::spawn_blocking(write).await {
+            Ok(Ok(json)) => {
+                self.written = Some(json);
+                self.writing.recovered();
+            }
             Ok(Err(error)) => self.failed(&error),
             // the runtime is going down
             Err(error) => self.failed(&error),
@@ -159,9 +151,7 @@ impl<'a> Keeper<'a> {
 
     fn failed(&mut self, error: &dyn std::error::Error) {
         self.stats.last_good_errors.fetch_add(1, Relaxed);
-        if !std::mem::replace(&mut self.failing, true) {
-            tracing::warn!(%error, "the last good copy of Docker's containers cannot be written; trying on");
-        }
+        self.writing.failed(&error);
     }
 }
 
@@ -180,11 +170,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("docker.json");
         assert!(load(&path, "b1").unwrap().is_none());
-        save(&path, &print([&one()].into_iter(), "b1")).unwrap();
-        save(&path, &print([&one()].into_iter(), "b1")).unwrap();
+        atomic_file::write(&path, &print([&one()].into_iter(), "b1")).unwrap();
         assert_eq!(load(&path, "b1").unwrap().unwrap(), [one()]);
         assert!(load(&path, "b2").unwrap().is_none());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -197,7 +185,5 @@ mod tests {
             assert!(error.contains("docker.json"), "{error}");
         }
         assert!(load(dir.path(), "b").is_err());
-        let nowhere = dir.path().join("no/such/docker.json");
-        assert!(save(&nowhere, b"{}").unwrap_err().to_string().contains("no/such"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::finding;
 use crate::config::Config;
-use crate::diagnose::{Finding, Severity};
+use crate::kernel::diagnose::{Finding, Severity};
 use common::http::{Error, Options, Url, get, get_on};
 use std::io::ErrorKind;
 use std::path::Path;

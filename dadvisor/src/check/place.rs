@@ -1,7 +1,7 @@
 //! What the process itself needs: a place to write, an address, rights.
 
 use super::finding;
-use crate::diagnose::{Finding, Severity};
+use crate::kernel::diagnose::{Finding, Severity};
 use crate::top::client::reachable;
 use common::http::{Options, Url, get};
 use rustix::fs::{Access, access, statvfs};

@@ -1,6 +1,6 @@
 //! Findings as text. Pure.
 
-use crate::diagnose::{Finding, Severity};
+use crate::kernel::diagnose::{Finding, Severity};
 use common::printable::printable;
 
 /// Columns before the text: `warn  namespaces  `.

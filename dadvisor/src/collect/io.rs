@@ -1,7 +1,7 @@
 //! Block IO by device.
 //!
 //! v2: `io.stat`. v1: one of four families of files, chosen by content (see [`Family`]). Both give (major, minor) and up to four
-//! counters; names and what may be summed are [`crate::devices`]' business.
+//! counters; names and what may be summed are `kernel/devices`' business.
 
 use super::text::{Flaws, next_line, next_word, number};
 

@@ -3,7 +3,7 @@
 use super::OomReading;
 use crate::board::{Entry, Shared, lock};
 use crate::disk_usage::DiskUsage;
-use crate::group::{Error, Group, Kernel, NetView, Reading};
+use crate::kernel::{Error, Group, Kernel, NetView, Reading};
 use crate::rate::{self, Previous};
 use crate::sample::{Field, Figures};
 use crate::tick::Tick;

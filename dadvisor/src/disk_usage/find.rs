@@ -1,7 +1,7 @@
 //! Where a container's writable layer and log volumes are, opened.
 
-use crate::mountinfo::{self, Mount};
-use crate::process::{Process, host_root};
+use crate::kernel::mountinfo::{self, Mount};
+use crate::kernel::process::{Process, host_root};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
 use rustix::io::Errno;
@@ -78,12 +78,15 @@ impl Error {
             Self::Remote { .. } => "remote",
         }
     }
+
+    /// Every [`Self::cause`].
+    pub const CAUSES: [&'static str; 5] = ["process", "not_overlay", "relative", "open", "remote"];
 }
 
 /// The upper directory of the overlay that is the process's root.
 pub(super) fn writable_layer(proc: &Path, pid: u32, process: &Process) -> Result<OwnedFd, Error> {
     let text = process
-        .text(c"mountinfo", MAX_MOUNTINFO)
+        .read(c"mountinfo", MAX_MOUNTINFO)
         .map_err(|error| Error::Process { pid, error: error.into() })?;
     let path = upper_dir(&mountinfo::parse(&text).0)
         .map_err(|fs_type| Error::NotOverlay { pid, fs_type })?;
@@ -95,7 +98,7 @@ pub(super) fn writable_layer(proc: &Path, pid: u32, process: &Process) -> Result
 
 /// `upperdir` of what is mounted last at `/`; else the type of that file system.
 fn upper_dir(mounts: &[Mount]) -> Result<PathBuf, String> {
-    let root = mounts.iter().rev().find(|mount| mount.point == "/");
+    let root = mounts.iter().rev().find(|mount| mount.point == Path::new("/"));
     let root = root.ok_or_else(|| "unknown".to_owned())?;
     match root.option("upperdir") {
         Some(upper) if root.fs_type == "overlay" => Ok(PathBuf::from(upper)),
@@ -148,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_last_root_counts() {
-        let mounts = |text: &str| mountinfo::parse(text).0;
+        let mounts = |text: &str| mountinfo::parse(text.as_bytes()).0;
         let text = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n\
                     2 1 0:40 / / rw - overlay overlay rw,lowerdir=/l:/m,upperdir=/var/lib/x/diff,workdir=/w\n\
                     3 2 0:41 / /mnt rw - overlay overlay rw,upperdir=/other\n";

@@ -39,7 +39,7 @@ pub(super) fn read(roots: &Roots) -> Result<Option<Cpu>, Error> {
     needed(roots.proc.join("stat"), parse)
 }
 
-fn parse(text: &str) -> Result<Cpu, String> {
+pub(super) fn parse(text: &str) -> Result<Cpu, String> {
     let system = ExplicitSystemInfo {
         boot_time_secs: 0,
         ticks_per_second: TICKS_PER_SECOND,

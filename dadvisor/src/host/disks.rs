@@ -41,7 +41,7 @@ pub(super) struct Disks {
 
 /// What a block device is, from its directory in `/sys/block`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Physical,
     Stacked,
     Other,
@@ -68,7 +68,7 @@ fn kind(block: &Path, name: &str) -> Kind {
     }
 }
 
-fn parse(text: &str, kind: impl Fn(&str) -> Kind) -> Result<Disks, String> {
+pub(super) fn parse(text: &str, kind: impl Fn(&str) -> Kind) -> Result<Disks, String> {
     let mut disks = Disks::default();
     for line in text.lines() {
         let name = line.split_ascii_whitespace().nth(2).unwrap_or_default();

@@ -15,7 +15,7 @@ pub(super) fn read(roots: &Roots) -> Result<Option<Files>, Error> {
 }
 
 /// `<allocated> <unused, always 0 since 2.6> <limit>`
-fn parse(text: &str) -> Result<Files, String> {
+pub(super) fn parse(text: &str) -> Result<Files, String> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
     match (numbers.next(), numbers.next(), numbers.next()) {
         (Some(Ok(open)), Some(Ok(_)), Some(Ok(limit))) => Ok(Files { open, limit }),

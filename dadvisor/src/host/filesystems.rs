@@ -4,9 +4,9 @@
 //! or FUSE, nor anything mounted below one: `statvfs` or the walk to it can hang for ever. Images that are always full (squashfs,
 //! ISO) are left out. A device is asked once, at the mount of its root, else at the shortest path. `/` is called `root`.
 
-use super::source::{Error, text};
+use super::source::{Error, bytes};
 use super::{Emit, Roots};
-use crate::mountinfo::{self, Mount};
+use crate::kernel::mountinfo::{self, Mount};
 use common::metric::{Name, Value};
 use rustix::fs::{CWD, Mode, OFlags, StatVfs, fstatvfs, openat};
 use std::collections::{BTreeMap, HashMap};
@@ -40,7 +40,7 @@ pub(super) struct Filesystems {
 
 /// A file system that does not answer (unmounted in this moment) does not hide the others.
 pub(super) fn read(roots: &Roots) -> (Option<Filesystems>, Option<Error>) {
-    let text = match mountinfo_text(&roots.proc) {
+    let text = match mountinfo_bytes(&roots.proc) {
         Ok(Some(text)) => text,
         Ok(None) => return (None, None),
         Err(error) => return (None, Some(error)),
@@ -53,7 +53,7 @@ pub(super) fn read(roots: &Roots) -> (Option<Filesystems>, Option<Error>) {
     let chosen = choose(&mounts);
     let left_out = chosen.len().saturating_sub(MAX_MOUNTS);
     let mut found = Filesystems { all: Vec::new(), left_out };
-    let top = crate::process::host_root(&roots.proc);
+    let top = crate::kernel::process::host_root(&roots.proc);
     for mount in chosen.into_iter().take(MAX_MOUNTS) {
         match ask(&top, &mount.point) {
             Ok(stat) => found.all.extend(measure(&mount.point, &stat)),
@@ -66,21 +66,21 @@ pub(super) fn read(roots: &Roots) -> (Option<Filesystems>, Option<Error>) {
 }
 
 /// The first process's: a service unit's own mount namespace hides and repeats mounts.
-fn mountinfo_text(proc: &Path) -> Result<Option<String>, Error> {
-    match text(&proc.join("1/mountinfo"))? {
-        None => text(&proc.join("self/mountinfo")),
+fn mountinfo_bytes(proc: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match bytes(&proc.join("1/mountinfo"))? {
+        None => bytes(&proc.join("self/mountinfo")),
         found => Ok(found),
     }
 }
 
-fn ask(top: &Path, point: &str) -> Result<StatVfs, std::io::Error> {
-    let path = top.join(point.trim_start_matches('/'));
+fn ask(top: &Path, point: &Path) -> Result<StatVfs, std::io::Error> {
+    let path = top.join(point.strip_prefix("/").unwrap_or(point));
     let dir = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     Ok(fstatvfs(dir)?)
 }
 
 /// The mounts to ask: one per file system, in the order of their paths.
-fn choose(mounts: &[Mount]) -> Vec<&Mount> {
+pub(super) fn choose(mounts: &[Mount]) -> Vec<&Mount> {
     let by_id: HashMap<u32, &Mount> = mounts.iter().map(|mount| (mount.id, mount)).collect();
     let mut chosen: BTreeMap<String, &Mount> = BTreeMap::new();
     for mount in mounts {
@@ -92,7 +92,9 @@ fn choose(mounts: &[Mount]) -> Vec<&Mount> {
             "btrfs" | "zfs" => mount.source.clone(),
             _ => format!("{}:{}", mount.device.0, mount.device.1),
         };
-        let rank = |mount: &Mount| (mount.point != "/", mount.root != "/", mount.point.len());
+        let top = Path::new("/");
+        let rank =
+            |mount: &Mount| (mount.point != top, mount.root != top, mount.point.as_os_str().len());
         chosen
             .entry(device)
             .and_modify(|best| {
@@ -110,7 +112,7 @@ fn choose(mounts: &[Mount]) -> Vec<&Mount> {
 fn local(mount: &Mount) -> bool {
     match mount.fs_type.as_str() {
         "zfs" => true,
-        "overlay" => mount.point == "/",
+        "overlay" => mount.point == Path::new("/"),
         fs_type => mount.source.starts_with("/dev/") && LOCAL.contains(&fs_type),
     }
 }
@@ -142,14 +144,14 @@ fn covered(mount: &Mount, mounts: &[Mount]) -> bool {
     mounts.iter().any(|over| over.parent == mount.id && over.point == mount.point)
 }
 
-fn measure(point: &str, stat: &StatVfs) -> Option<Filesystem> {
+fn measure(point: &Path, stat: &StatVfs) -> Option<Filesystem> {
     // a file system without blocks has no fill
     if stat.f_blocks == 0 {
         return None;
     }
     let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
     Some(Filesystem {
-        name: component(point),
+        name: component(&point.to_string_lossy()),
         size: bytes(stat.f_blocks),
         used: bytes(stat.f_blocks.saturating_sub(stat.f_bfree)),
         available: bytes(stat.f_bavail),
@@ -221,9 +223,9 @@ mod tests {
 
     #[test]
     fn only_what_is_local_and_each_once() {
-        let (mounts, refused) = mountinfo::parse(MOUNTS);
+        let (mounts, refused) = mountinfo::parse(MOUNTS.as_bytes());
         assert_eq!(refused, 0);
-        let points: Vec<_> = choose(&mounts).iter().map(|m| m.point.as_str()).collect();
+        let points: Vec<_> = choose(&mounts).iter().map(|m| m.point.to_str().unwrap()).collect();
         // /data is covered by another disk, so its own disk is asked at the bind mount
         assert_eq!(points, ["/", "/aaa", "/data", "/tank", "/var"]);
     }
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn a_loop_of_parents_ends() {
         let text = "1 2 8:1 / /a rw - ext4 /dev/sda1 rw\n2 1 0:3 / /b rw - tmpfs t rw\n";
-        assert_eq!(choose(&mountinfo::parse(text).0).len(), 1);
+        assert_eq!(choose(&mountinfo::parse(text.as_bytes()).0).len(), 1);
     }
 
     #[test]

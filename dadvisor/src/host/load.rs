@@ -1,9 +1,10 @@
 //! `/proc/loadavg`: load, and how many processes and threads there are against the kernel's limits.
+//!
+//! Parsed here and not with procfs-core, which reads the averages as `f32` (0.42 becomes 0.41999998688697815) and takes `-1` and `nan`.
 
 use super::source::{Error, needed, parsed};
 use super::{Emit, Roots};
 use common::metric::{Name, Value};
-use procfs_core::{FromRead, LoadAverage};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Load {
@@ -22,11 +23,21 @@ pub(super) fn read(roots: &Roots) -> Result<Option<Load>, Error> {
     needed(roots.proc.join("loadavg"), |text| parse(text, limit))
 }
 
-fn parse(text: &str, limit: Option<u64>) -> Result<Load, String> {
-    let load = LoadAverage::from_read(text.as_bytes())
-        .map_err(|_| "not three averages, counts and a process id".to_owned())?;
-    let averages = [load.one, load.five, load.fifteen].map(f64::from);
-    Ok(Load { averages, pids: u64::from(load.max), limit })
+/// `0.25 1.50 12.00 3/412 99182`: averages, runnable and all processes and threads, the last process id.
+pub(super) fn parse(text: &str, limit: Option<u64>) -> Result<Load, String> {
+    let mut words = text.split_ascii_whitespace();
+    let mut average = || {
+        let average: f64 = words.next()?.parse().ok()?;
+        (average.is_finite() && average >= 0.0).then_some(average)
+    };
+    let averages = [average(), average(), average()];
+    let pids = words.next().and_then(|counts| counts.split_once('/')?.1.parse().ok());
+    match (averages, pids) {
+        ([Some(one), Some(five), Some(fifteen)], Some(pids)) => {
+            Ok(Load { averages: [one, five, fifteen], pids, limit })
+        }
+        _ => Err("not three averages and two counts".to_owned()),
+    }
 }
 
 pub(super) fn emit(now: &Load, emit: &mut Emit<'_>) {
@@ -50,6 +61,14 @@ mod tests {
         assert_eq!(load, Load { averages: [0.25, 1.5, 12.0], pids: 412, limit: Some(32768) });
         assert!(parse("", None).is_err());
         assert!(parse("0.25 1.50", None).is_err());
+        assert_eq!(parse("0.42 0 1 1/2 3", None).unwrap().averages[0].to_string(), "0.42");
+    }
+
+    #[test]
+    fn an_average_that_cannot_be_is_refused() {
+        for text in ["0.07 0.19 -.24 3/105 27300\n", "nan 0 0 1/2 3\n", "0 inf 0 1/2 3\n"] {
+            assert!(parse(text, None).is_err(), "{text}");
+        }
     }
 
     proptest! {

@@ -35,7 +35,7 @@ pub(super) fn read(roots: &Roots) -> Result<Option<Memory>, Error> {
     needed(roots.proc.join("meminfo"), parse)
 }
 
-fn parse(text: &str) -> Result<Memory, String> {
+pub(super) fn parse(text: &str) -> Result<Memory, String> {
     let mut found = [None; FIELDS.len()];
     for line in text.lines() {
         let Some((name, rest)) = line.split_once(':') else { continue };

@@ -55,7 +55,7 @@ fn made_by_software(name: &str) -> bool {
     name == "lo" || STEMS.iter().any(|stem| name.starts_with(stem))
 }
 
-fn parse(text: &str, physical: impl Fn(&str) -> bool) -> Result<Net, String> {
+pub(super) fn parse(text: &str, physical: impl Fn(&str) -> bool) -> Result<Net, String> {
     let status = InterfaceDeviceStatus::from_buf_read(text.as_bytes())
         .map_err(|_| "a line without a name and 16 numbers".to_owned())?;
     // the names are looked up as paths below /sys/class/net; the kernel allows none of these

@@ -11,7 +11,7 @@ const RESOURCES: [&str; 4] = ["cpu", "memory", "io", "irq"];
 
 /// Microseconds of one resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Pressure {
+pub(super) struct Pressure {
     some: Option<u64>,
     full: Option<u64>,
 }
@@ -33,7 +33,7 @@ pub(super) fn read(roots: &Roots) -> (Option<Pressures>, Option<Error>) {
     (found.0.iter().any(Option::is_some).then_some(found), failed)
 }
 
-fn parse(text: &str) -> Result<Pressure, String> {
+pub(super) fn parse(text: &str) -> Result<Pressure, String> {
     let mut pressure = Pressure::default();
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();

@@ -1,5 +1,6 @@
 //! One source of figures: its last two readings, and what went wrong. Also the one way a kernel file is read here.
 
+use common::logging::Episode;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -34,10 +35,10 @@ pub enum Error {
         problem: String,
     },
     /// A file system did not answer.
-    #[error("cannot ask the file system at {mount}: {error}")]
+    #[error("cannot ask the file system at {}: {error}", mount.display())]
     Statvfs {
         /// Its mount point.
-        mount: String,
+        mount: PathBuf,
         /// The system's word.
         error: std::io::Error,
     },
@@ -76,11 +77,13 @@ pub(super) struct Source<T> {
     now: Option<(Instant, T)>,
     before: Option<(Instant, T)>,
     failures: Failures,
+    reading: Episode,
 }
 
 impl<T> Source<T> {
     pub fn new(name: &'static str) -> Self {
-        Self { name, now: None, before: None, failures: Failures::default() }
+        let reading = Episode::new(format!("the node's {name}"));
+        Self { name, now: None, before: None, failures: Failures::default(), reading }
     }
 
     /// Takes a reading made at `at`: `Ok(None)` is "this host has no such thing", which is no failure.
@@ -97,13 +100,9 @@ impl<T> Source<T> {
             self.before = Some(now);
         }
         self.now = reading.map(|reading| (at, reading));
-        match (&error, &self.failures.last) {
-            // one line when it starts to fail and one when it ends, not one per tick
-            (Some(error), None) => {
-                tracing::warn!(source = self.name, %error, "figures of the node are missing");
-            }
-            (None, Some(_)) => tracing::info!(source = self.name, "figures of the node are back"),
-            _ => {}
+        match &error {
+            Some(error) => self.reading.failed(error),
+            None => self.reading.recovered(),
         }
         self.failures.total += u64::from(error.is_some());
         self.failures.last = error;
@@ -147,16 +146,21 @@ pub(super) fn needed<T>(
     }
 }
 
-/// A kernel file as text, `None` when it is absent or not supported by this kernel.
-pub(super) fn text(path: &Path) -> Result<Option<String>, Error> {
+/// A kernel file as text, foreign bytes replaced; `None` when it is absent or not supported by this kernel.
+fn text(path: &Path) -> Result<Option<String>, Error> {
+    Ok(bytes(path)?.map(|bytes| match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    }))
+}
+
+/// A kernel file, `None` when it is absent or not supported by this kernel.
+pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
     match read {
         Ok(_) if bytes.len() as u64 > MAX_FILE => Err(Error::TooLarge { path: path.to_owned() }),
-        Ok(_) => Ok(Some(match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        })),
+        Ok(_) => Ok(Some(bytes)),
         Err(error) if absent(&error) => Ok(None),
         Err(error) => Err(Error::Read { path: path.to_owned(), error }),
     }

@@ -1,103 +1,66 @@
-//! `/proc/1/net/snmp` and `sockstat`: TCP of the node, in the containers' words. Full tables of sockets are never read here: the kernel
-//! walks a table of the whole host for each.
+//! `/proc/1/net/{snmp,sockstat,sockstat6}`: TCP and UDP of the node, by the containers' parsers and in their words. Full tables of sockets
+//! are never read here: the kernel walks a table of the whole host for each.
 
 use super::source::{Error, parsed};
 use super::{Emit, Roots};
-use crate::sample::Field;
-use common::metric::{Name, Value};
+use crate::collect::net::{snmp, sockstat};
+use crate::collect::text::Flaws;
+use crate::sample::Figures;
+use common::metric::Name;
 
-/// Columns of `snmp`'s `Tcp:` lines.
-const SNMP: [(&str, Field); 3] = [
-    ("CurrEstab", Field::TcpEstablished),
-    ("RetransSegs", Field::TcpRetransmits),
-    ("EstabResets", Field::TcpResets),
-];
-
-/// Words of `sockstat`.
-const SOCKSTAT: [(&str, &str, Field); 3] = [
-    ("TCP:", "inuse", Field::TcpSockets),
-    ("TCP:", "tw", Field::TcpTimeWait),
-    ("UDP:", "inuse", Field::UdpSockets),
-];
-
-/// Figures in the order of [`SNMP`], then [`SOCKSTAT`].
+/// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tcp(Vec<(Field, u64)>);
+pub(super) struct Tcp(Figures);
+
+type Parse = fn(&[u8], &mut Figures) -> Flaws;
+
+/// IPv6 after IPv4: it is added.
+const FILES: [(&str, Parse); 3] = [("snmp", snmp), ("sockstat", sockstat), ("sockstat6", sockstat)];
 
 pub(super) fn read(roots: &Roots) -> Result<Option<Tcp>, Error> {
-    let net = roots.proc.join("1/net");
-    let snmp = parsed(net.join("snmp"), parse_snmp)?;
-    let sockstat = parsed(net.join("sockstat"), parse_sockstat)?;
-    let found: Vec<_> = snmp.into_iter().chain(sockstat).flatten().collect();
-    Ok((!found.is_empty()).then_some(Tcp(found)))
-}
-
-/// A line of names, then a line of numbers, both beginning with `Tcp:`.
-fn parse_snmp(text: &str) -> Result<Vec<(Field, u64)>, String> {
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
-    let (Some(names), Some(numbers)) = (lines.next(), lines.next()) else {
-        return Err("no two lines with Tcp:".to_owned());
-    };
-    let pairs = names.split(' ').zip(numbers.split(' '));
-    let field = |(name, number): (&str, &str)| {
-        let (_, field) = SNMP.iter().find(|(known, _)| *known == name)?;
-        Some(number.parse().map(|n| (*field, n)).map_err(|_| format!("{name} is not a number")))
-    };
-    pairs.filter_map(field).collect()
-}
-
-/// `TCP: inuse 8 orphan 0 tw 0 alloc 9 mem 84`
-fn parse_sockstat(text: &str) -> Result<Vec<(Field, u64)>, String> {
-    let mut found = Vec::new();
-    for (protocol, word, field) in SOCKSTAT {
-        let line = text.lines().find_map(|line| line.strip_prefix(protocol));
-        let mut words = line.unwrap_or_default().split_ascii_whitespace();
-        if words.any(|known| known == word) {
-            let number = words.next().and_then(|number| number.parse().ok());
-            let number = number.ok_or_else(|| format!("{protocol} {word} is not a number"))?;
-            found.push((field, number));
-        }
+    let mut figures = Figures::default();
+    for (name, parse) in FILES {
+        parsed(roots.proc.join("1/net").join(name), |text| {
+            let flaws = parse(text.as_bytes(), &mut figures);
+            if flaws == Flaws::NONE {
+                Ok(())
+            } else {
+                Err(format!("{} figures are not numbers", flaws.wrong))
+            }
+        })?;
     }
-    Ok(found)
+    Ok(figures.iter().next().is_some().then_some(Tcp(figures)))
 }
 
 pub(super) fn emit(now: &Tcp, emit: &mut Emit<'_>) {
-    for (field, number) in &now.0 {
-        emit(Name::from(field.name()), Value::Int(*number));
+    for (field, raw) in now.0.iter() {
+        emit(Name::from(field.name()), field.unit().value(raw));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use crate::sample::Field;
+    use std::path::Path;
 
-    #[test]
-    fn columns_are_found_by_name() {
-        let text = "Ip: A B\nIp: 1 2\nTcp: RtoAlgorithm MaxConn EstabResets CurrEstab RetransSegs New\n\
-                    Tcp: 1 -1 69 2 5 7\nUdp: InDatagrams\nUdp: 9\n";
-        assert_eq!(
-            parse_snmp(text),
-            Ok(vec![
-                (Field::TcpResets, 69),
-                (Field::TcpEstablished, 2),
-                (Field::TcpRetransmits, 5)
-            ])
-        );
-        assert!(parse_snmp("Tcp: CurrEstab\n").is_err());
-        assert!(parse_snmp("Tcp: CurrEstab\nTcp: x\n").is_err());
-        let text =
-            "sockets: used 68\nTCP: inuse 8 orphan 0 tw 3 alloc 9 mem 84\nUDPLITE: inuse 5\n";
-        let found = parse_sockstat(text);
-        assert_eq!(found, Ok(vec![(Field::TcpSockets, 8), (Field::TcpTimeWait, 3)]));
-        assert!(parse_sockstat("TCP: inuse\n").is_err());
+    fn roots(dir: &Path) -> Roots {
+        Roots { proc: dir.to_owned(), sys: dir.to_owned() }
     }
 
-    proptest! {
-        #[test]
-        fn no_text_panics(text in "((Tcp|TCP|UDP):( (CurrEstab|inuse|tw|[0-9]{0,22}|\\PC{0,4})){0,6}\n){0,5}") {
-            drop(parse_snmp(&text));
-            drop(parse_sockstat(&text));
-        }
+    #[test]
+    fn both_families_of_addresses_count() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(read(&roots(dir.path())).unwrap().is_none());
+        let net = dir.path().join("1/net");
+        std::fs::create_dir_all(&net).unwrap();
+        std::fs::write(net.join("sockstat"), "TCP: inuse 8 orphan 0 tw 3 alloc 9 mem 84\n")
+            .unwrap();
+        std::fs::write(net.join("sockstat6"), "TCP6: inuse 5\n").unwrap();
+        let Tcp(figures) = read(&roots(dir.path())).unwrap().unwrap();
+        assert_eq!(figures.get(Field::TcpSockets), Some(13));
+        assert_eq!(figures.get(Field::TcpTimeWait), Some(3));
+        std::fs::write(net.join("sockstat6"), "TCP6: inuse x\n").unwrap();
+        assert!(read(&roots(dir.path())).unwrap_err().to_string().contains("sockstat6"));
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn read(roots: &Roots) -> Result<Option<Uptime>, Error> {
     needed(roots.proc.join("uptime"), parse)
 }
 
-fn parse(text: &str) -> Result<Uptime, String> {
+pub(super) fn parse(text: &str) -> Result<Uptime, String> {
     let uptime =
         procfs_core::Uptime::from_read(text.as_bytes()).map_err(|_| "not two numbers")?.uptime;
     if uptime.is_finite() && uptime >= 0.0 {

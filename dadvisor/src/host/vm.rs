@@ -21,7 +21,7 @@ pub(super) fn read(roots: &Roots) -> Result<Option<Vm>, Error> {
     needed(roots.proc.join("vmstat"), parse)
 }
 
-fn parse(text: &str) -> Result<Vm, String> {
+pub(super) fn parse(text: &str) -> Result<Vm, String> {
     let mut found = [None; FIELDS.len()];
     for line in text.lines() {
         let Some((name, value)) = line.split_once(' ') else { continue };

@@ -1,6 +1,7 @@
 //! Why a container's own figures are missing.
 
 use super::target::Refused;
+use common::http;
 use std::time::Duration;
 
 /// Why one page gave nothing.
@@ -66,10 +67,25 @@ pub enum Error {
     TooLarge(usize),
     /// It does not speak HTTP, or closed too early.
     #[error("the answer is not sound HTTP: {0}")]
-    Http(hyper::Error),
+    Http(String),
     /// The page is not what the label says.
     #[error("{0}")]
     Page(String),
+}
+
+/// Without the URL: its query may be a secret, and the label is told beside it.
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        match error {
+            http::Error::Url { .. } => Self::Path,
+            http::Error::Timeout { after, .. } => Self::TimedOut(after),
+            http::Error::Status { status: status @ 300..=399, .. } => Self::Redirect(status),
+            http::Error::Status { status, .. } => Self::Status(status),
+            http::Error::TooLarge { limit, .. } => Self::TooLarge(limit),
+            http::Error::Connect { cause, .. } => Self::Http(cause.to_string()),
+            http::Error::Protocol { cause, .. } => Self::Http(cause.to_string()),
+        }
+    }
 }
 
 impl Error {
@@ -93,6 +109,25 @@ impl Error {
             Self::Page(_) => "page",
         }
     }
+
+    /// Every [`Self::cause`], so that a counter is shown before it first rises.
+    pub const CAUSES: [&'static str; 15] = [
+        "label_refused",
+        "not_running",
+        "gone",
+        "denied",
+        "enter",
+        "thread",
+        "connect",
+        "timed_out",
+        "no_time",
+        "path",
+        "redirect",
+        "status",
+        "too_large",
+        "http",
+        "page",
+    ];
 
     /// True if the app is to blame, so that asking it less often helps.
     pub(super) const fn counts_for_pause(&self) -> bool {

@@ -7,7 +7,7 @@
 //! A process id used again is not mistaken for the container ([`Process`]). A thread that cannot go home ends, and the next request starts another:
 //! a new thread inherits the namespace of the thread that starts it, which is never this one.
 
-use crate::process::Process;
+use crate::kernel::process::Process;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, Stat, fstat, openat};
 use rustix::io::Errno;

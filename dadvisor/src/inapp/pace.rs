@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::target::Kind;
 use super::{Container, Failed};
+use common::logging::Episode;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ struct Failing {
     pid: Option<u32>,
     not_before: Instant,
     failed: Failed,
+    asking: Episode,
 }
 
 /// After the first failure the next tick asks again; then 20 s, doubling.
@@ -53,14 +55,8 @@ impl Paces {
 
     /// A page was read.
     pub fn succeeded(&mut self, container: &Container, kind: Kind) {
-        if let Some(failing) = self.0.remove(&(container.id.clone(), kind)) {
-            let times = failing.failed.times;
-            tracing::info!(
-                container = container.name,
-                label = kind.label(),
-                times,
-                "answers again"
-            );
+        if let Some(mut failing) = self.0.remove(&(container.id.clone(), kind)) {
+            failing.asking.recovered();
         }
     }
 
@@ -73,20 +69,26 @@ impl Paces {
         now: Instant,
     ) -> Failed {
         let key = (container.id.clone(), kind);
-        let before = self.0.get(&key).filter(|failing| failing.pid == container.pid);
-        let times_before = before.map_or(0, |failing| failing.failed.times);
-        if times_before == 0 {
-            tracing::warn!(container = container.name, app = %container.app, label = kind.label(), %error,
-                "no figures from inside the container");
-        }
+        let before = self.0.remove(&key).filter(|failing| failing.pid == container.pid);
+        let (times_before, mut asking) = match before {
+            Some(before) => (before.failed.times, before.asking),
+            None => (0, episode(container, kind)),
+        };
+        asking.failed(&error);
         let counts = error.counts_for_pause();
         let times = times_before.saturating_add(u32::from(counts)).max(1);
         let pause = if counts { pause(times) } else { Duration::ZERO };
         let failed = Failed { kind, error: Arc::new(error), times, paused: false };
         let not_before = now.checked_add(pause).unwrap_or(now);
-        self.0.insert(key, Failing { pid: container.pid, not_before, failed: failed.clone() });
+        let failing = Failing { pid: container.pid, not_before, failed: failed.clone(), asking };
+        self.0.insert(key, failing);
         failed
     }
+}
+
+fn episode(container: &Container, kind: Kind) -> Episode {
+    let (label, name, app) = (kind.label(), &container.name, &container.app);
+    Episode::new(format!("{label} of container {name} of app {app}"))
 }
 
 #[cfg(test)]

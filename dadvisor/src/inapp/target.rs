@@ -4,8 +4,7 @@
 //! that is not loopback is refused, and so is `https` (there is no name a certificate could be checked against). The user and password
 //! go into one request header; they are in no error, no log line and no `Debug` output.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use common::http::Basic;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -49,8 +48,8 @@ pub struct Target {
     pub port: u16,
     /// Path and query, beginning with `/`.
     pub path: String,
-    /// Value of the `Authorization` header.
-    pub(super) authorization: Option<String>,
+    /// User and password, if the URL has them.
+    pub(super) basic: Option<Basic>,
 }
 
 /// Why a label is not followed.
@@ -82,7 +81,7 @@ pub fn asked(labels: &BTreeMap<String, String>) -> Vec<(Kind, Result<Target, Ref
     Kind::ALL.into_iter().filter_map(one).collect()
 }
 
-fn parse(kind: Kind, url: &str) -> Result<Target, Refused> {
+pub(super) fn parse(kind: Kind, url: &str) -> Result<Target, Refused> {
     if url.len() > MAX_URL {
         return Err(Refused::TooLong);
     }
@@ -105,8 +104,8 @@ fn parse(kind: Kind, url: &str) -> Result<Target, Refused> {
         None => (None, authority),
     };
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    let authorization = user.map(basic).transpose()?;
-    Ok(Target { kind, port: port(host)?, path, authorization })
+    let basic = user.map(basic).transpose()?;
+    Ok(Target { kind, port: port(host)?, path, basic })
 }
 
 /// The port of `HOST:PORT`, if the host is loopback.
@@ -126,8 +125,8 @@ fn port(host: &str) -> Result<u16, Refused> {
     }
 }
 
-/// `user:password`, percent-encoded in the URL, as a header value.
-fn basic(user: &str) -> Result<String, Refused> {
+/// `user:password`, percent-encoded in the URL.
+fn basic(user: &str) -> Result<Basic, Refused> {
     let mut plain = Vec::with_capacity(user.len());
     let mut bytes = user.bytes();
     while let Some(byte) = bytes.next() {
@@ -142,7 +141,7 @@ fn basic(user: &str) -> Result<String, Refused> {
     if !plain.contains(&b':') {
         plain.push(b':');
     }
-    Ok(format!("Basic {}", BASE64_STANDARD.encode(plain)))
+    Ok(Basic::of_pair(plain))
 }
 
 /// A label's value as it may be shown: what stands between `//` and `@` is left out. For any text, URL or not.
@@ -225,8 +224,7 @@ mod tests {
     fn passwords_go_into_the_header_and_nowhere_else() {
         let target = parse(Kind::Tomcat, "http://adm%40in:s3%3Acret@:8080/manager/status?XML=true");
         let target = target.unwrap();
-        // adm@in:s3:cret
-        assert_eq!(target.authorization.as_deref(), Some("Basic YWRtQGluOnMzOmNyZXQ="));
+        assert_eq!(target.basic, Some(Basic::new("adm@in", "s3:cret")));
         assert_eq!(format!("{target:?}"), "Tomcat http://:8080/manager/status");
         assert_eq!(without_userinfo("http://a:b@:8080/x?y"), "http://:8080/x?y");
         assert_eq!(without_userinfo("http://a:b/c@:8080/x"), "http://:8080/x");
@@ -238,7 +236,7 @@ mod tests {
         #[test]
         fn no_label_panics_or_leaks(url in "(https?://)?\\PC{0,6}:?SECRET\\PC{0,3}@\\PC{0,9}(:[0-9]{0,6})?\\PC{0,9}") {
             match parse(Kind::Nginx, &url) {
-                Ok(target) if target.authorization.is_some() => {
+                Ok(target) if target.basic.is_some() => {
                     let shown = format!("{target}{target:?}");
                     prop_assert!(!shown.contains("SECRET"), "{}", shown);
                 }

@@ -77,7 +77,7 @@ fn carbon(status: &serde_json::Value) -> (String, bool) {
     if let Some(points) = number("waiting_points").filter(|points| *points > 0) {
         out.push_str(&format!(", {} points waiting", human::count(points)));
         if let Some(seconds) = number("oldest_seconds") {
-            out.push_str(&format!(" since {}", human::time(seconds)));
+            out.push_str(&format!(", the oldest {} old", human::time(seconds)));
         }
     }
     (out, matches!(state, "connected" | "starting" | "off" | "draining"))

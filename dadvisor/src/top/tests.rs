@@ -108,6 +108,6 @@ fn the_header_tells_what_is_wrong() {
     assert_eq!(line.tone, Tone::Alarm);
     assert_eq!(
         line.text,
-        "carbon unreachable, 120.0k points waiting since 12m05s; docker hung; pass 3.2 ms, 30.1k points, 1m30s old"
+        "carbon unreachable, 120.0k points waiting, the oldest 12m05s old; docker hung; pass 3.2 ms, 30.1k points, 1m30s old"
     );
 }

@@ -2,8 +2,8 @@
 
 use common::container::{Container, Health, Network, Source, State};
 use common::ids::{AppId, InstanceId};
-use dadvisor::group::{Families, Kernel, Roots};
-use dadvisor::hierarchy::Mode;
+use dadvisor::kernel::hierarchy::Mode;
+use dadvisor::kernel::{Families, Kernel, Roots};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

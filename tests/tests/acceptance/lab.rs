@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Long enough for anything that is a matter of seconds, an emulated processor included.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// The machine's engine and a Graphite of the test's own.
+/// The machine's engine, a Graphite, and the home of a dadvisor between them.
 pub struct Lab {
     pub docker: Docker,
     pub graphite: Graphite,
@@ -19,10 +19,18 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Both with this step from tick to tick: `1s`, `2s`, `10s`.
-    pub fn new(test: &str, step: &'static str) -> Result<Self> {
+    /// Steps of a second, in a Graphite that other tests may use too.
+    pub fn new(test: &str) -> Result<Self> {
+        Self::with(test, Graphite::shared(), "1s")
+    }
+
+    /// Steps of this many seconds (`10s`), in a Graphite that may be stopped.
+    pub fn with_own_graphite(test: &str, step: &'static str) -> Result<Self> {
+        Self::with(test, Graphite::start_with_step(step), step)
+    }
+
+    fn with(test: &str, graphite: Graphite, step: &str) -> Result<Self> {
         let docker = Docker::system(test)?;
-        let graphite = Graphite::start_with_step(step);
         let carbon = graphite.line_addr();
         let home = Home::new(&Settings { interval: step.into(), carbon, ..Settings::default() })?;
         let step = step.trim_end_matches('s').parse()?;
@@ -42,8 +50,8 @@ impl Lab {
     /// Waits until Graphite has a value of the series in each of `slots` slots after `from`: those values.
     pub fn series(&self, target: &str, from: u64, slots: u64) -> Result<Vec<f64>> {
         let until = from + slots * self.step;
-        let left = Duration::from_secs(until.saturating_sub(now()));
-        eventually(left + SOON, target, || {
+        wait_until(until);
+        eventually(SOON, target, || {
             let points = self.graphite.points(target, from, until);
             ensure!(points.len() as u64 == slots, "{slots} points wanted, these there: {points:?}");
             Ok(points.into_iter().map(|(_, value)| value).collect())
@@ -73,6 +81,11 @@ pub fn near(what: &str, actual: f64, wanted: f64, percent: f64) -> Result<()> {
     println!("{what}: {actual} against {wanted}, {off:.2} % off");
     ensure!(off <= percent, "{what} is {actual}, wanted {wanted} within {percent} %");
     Ok(())
+}
+
+/// Waits until the clock shows that time.
+pub fn wait_until(time: u64) {
+    std::thread::sleep(Duration::from_secs(time.saturating_sub(now())));
 }
 
 /// Unix seconds.

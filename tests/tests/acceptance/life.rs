@@ -7,8 +7,8 @@ use e2e::docker::{Container, Docker};
 use e2e::wait::eventually;
 use std::time::Duration;
 
-/// Limits are read once a minute.
-const LIMITS: Duration = Duration::from_secs(60);
+/// Limits are read once a minute; then comes the pass and a look at it.
+const LIMITS: Duration = Duration::from_secs(65);
 const MIB: f64 = 1024.0 * 1024.0;
 
 fn has_limits(d: &Dadvisor, c: &Container, memory: f64, cores: f64, pids: f64) -> Result<()> {
@@ -42,7 +42,7 @@ fn limits_are_seen_and_followed() -> Result<()> {
 
 #[test]
 fn a_restart_makes_no_spike_and_no_negative_rate() -> Result<()> {
-    let lab = Lab::new("restart", "1s")?;
+    let lab = Lab::new("restart")?;
     let options = ["--cpus", "0.5", "--label", "qae.app=e2e/restart"];
     // some seconds of CPU before each restart, so that a counter taken across it would show
     let looped = lab.docker.run("loop", &options, "while :; do :; done")?;
@@ -50,11 +50,12 @@ fn a_restart_makes_no_spike_and_no_negative_rate() -> Result<()> {
     seen(&dadvisor, &looped)?;
     let begin = lab.now();
     let percent = series_of("restart", &looped, "cpu.percent");
-    for _ in 0..2 {
-        lab.series(&percent, lab.now(), 5)?;
-        lab.docker.on(&looped, "restart", &["-t", "0"])?;
-    }
+    // the first rate after a start needs two passes
     lab.series(&percent, lab.now() + 2, 5)?;
+    for _ in 0..2 {
+        lab.docker.on(&looped, "restart", &["-t", "0"])?;
+        lab.series(&percent, lab.now() + 2, 5)?;
+    }
     let until = lab.now();
     for (metric, most) in [
         ("cpu.percent", 75.0),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[test]
 fn oom_kills_are_counted_and_outlive_the_container() -> Result<()> {
-    let lab = Lab::new("oom", "1s")?;
+    let lab = Lab::new("oom")?;
     let limits = ["--memory", "32m", "--memory-swap", "32m", "--label", "qae.app=e2e/oom"];
     // the shell stays, only what asks for too much dies
     let greedy = lab.docker.run("greedy", &limits, "exec sleep 100000")?;

@@ -1,6 +1,6 @@
 //! Carbon or dadvisor itself is away for a while: no tick is missing from the series afterwards.
 
-use crate::lab::{Lab, now, seen, series_of};
+use crate::lab::{Lab, now, seen, series_of, wait_until};
 use anyhow::{Result, ensure};
 use e2e::docker::Container;
 use e2e::wait::eventually;
@@ -32,15 +32,10 @@ fn no_holes(
     Ok(())
 }
 
-/// Waits until a slot has been reached. What is awaited is the clock itself.
-fn until(time: u64) {
-    std::thread::sleep(Duration::from_secs(time.saturating_sub(now())));
-}
-
 #[test]
 fn an_outage_of_a_minute_leaves_no_null() -> Result<()> {
     // at the intervals that users have
-    let mut lab = Lab::new("outage", "10s")?;
+    let mut lab = Lab::with_own_graphite("outage", "10s")?;
     let steady =
         lab.docker.run("steady", &["--label", "qae.app=e2e/outage"], "exec sleep 100000")?;
     let dadvisor = lab.home.start()?;
@@ -50,18 +45,18 @@ fn an_outage_of_a_minute_leaves_no_null() -> Result<()> {
     lab.series(&targets[0], begin, 1)?;
     lab.graphite.stop();
     let stopped = now();
-    until(stopped + 60);
+    wait_until(stopped + 60);
     let carbon = &dadvisor.get("/v1/node")?["carbon"];
     println!("carbon after a minute: {carbon}");
     lab.graphite.start_again();
     let end = lab.now() + 10;
-    until(end);
+    wait_until(end);
     no_holes(&lab, &targets, begin, end, Duration::from_secs(60))
 }
 
 #[test]
 fn a_kill_leaves_no_null_older_than_a_tick() -> Result<()> {
-    let mut lab = Lab::new("kill", "1s")?;
+    let mut lab = Lab::with_own_graphite("kill", "1s")?;
     let steady = lab.docker.run("steady", &["--label", "qae.app=e2e/kill"], "exec sleep 100000")?;
     let targets = targets("kill", &steady);
     let mut dadvisor = lab.home.start()?;
@@ -73,7 +68,7 @@ fn a_kill_leaves_no_null_older_than_a_tick() -> Result<()> {
         if away {
             lab.graphite.stop();
         }
-        until(lab.now() + 5);
+        wait_until(lab.now() + 5);
         let killed = lab.now();
         dadvisor.kill()?;
         if away {
@@ -92,7 +87,7 @@ fn a_kill_leaves_no_null_older_than_a_tick() -> Result<()> {
 
 #[test]
 fn sigterm_in_the_middle_of_a_flush_loses_nothing() -> Result<()> {
-    let lab = Lab::new("sigterm", "1s")?;
+    let lab = Lab::with_own_graphite("sigterm", "1s")?;
     let steady =
         lab.docker.run("steady", &["--label", "qae.app=e2e/sigterm"], "exec sleep 100000")?;
     let targets = targets("sigterm", &steady);
@@ -102,7 +97,7 @@ fn sigterm_in_the_middle_of_a_flush_loses_nothing() -> Result<()> {
     lab.series(&targets[0], begin, 2)?;
     // carbon takes bytes but reads none: what is under way is neither sent nor refused
     lab.graphite.signal(Signal::STOP);
-    until(lab.now() + 5);
+    wait_until(lab.now() + 5);
     let stopped = lab.now();
     let ended = dadvisor.stop();
     lab.graphite.signal(Signal::CONT);

@@ -77,7 +77,7 @@ fn networks_are_told_apart() -> Result<()> {
 
 #[test]
 fn names_of_any_bytes_become_series() -> Result<()> {
-    let lab = Lab::new("bytes", "1s")?;
+    let lab = Lab::new("bytes")?;
     let names = [
         "ünï/cødé \"q\" \\ \u{7f}\u{1}\t.. %2e\n$(x);{}|\u{202e}",
         "..",

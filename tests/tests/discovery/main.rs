@@ -7,12 +7,13 @@ mod support;
 
 use common::container::{Health, Network, State};
 use common::docker::{Engine, Event, Inventory};
+use rustix::process::Signal;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use support::{Docker, Dockerd, Follower, IMAGE, SOON};
+use support::{Docker, Follower, IMAGE, SOON};
 
 fn host() -> String {
     std::env::var("QAE_TEST_DOCKER").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
@@ -227,12 +228,14 @@ async fn an_engine_that_hangs_dies_and_comes_back_loses_nothing() {
         eprintln!("not run: an engine of one's own needs root");
         return;
     }
-    let mut dockerd = Dockerd::start();
-    let docker = Docker::at(&dockerd.host(), "engine");
-    let copy = dockerd.dir.path().join("docker.json");
+    let mut dockerd = e2e::engine::Engine::start(&["--live-restore"]).unwrap();
+    let at = format!("unix://{}", dockerd.socket().display());
+    let docker = Docker::at(&at, "engine");
+    let state = tempfile::tempdir().unwrap();
+    let copy = state.path().join("docker.json");
     let sleep = ["/bin/busybox", "sleep", "600"];
     let (stays, falls) = (docker.start("stays", &[], &sleep), docker.start("falls", &[], &sleep));
-    let mut follower = Follower::at(&dockerd.host(), Duration::from_secs(1), Some(&copy));
+    let mut follower = Follower::at(&at, Duration::from_secs(1), Some(&copy));
     let both = |i: &Inventory| has(i, &stays) && has(i, &falls);
     follower.sees(Duration::from_secs(10), "both", |i| up(i) && both(i)).await;
 
@@ -242,23 +245,23 @@ async fn an_engine_that_hangs_dies_and_comes_back_loses_nothing() {
     follower.lists(lists + 3).await;
     assert_eq!(follower.stats.looks.load(Relaxed), looks, "{:?}", follower.stats);
 
-    dockerd.signal(rustix::process::Signal::STOP);
+    dockerd.signal(Signal::STOP).unwrap();
     follower
         .sees(Duration::from_secs(5), "a hung engine", |i| i.engine == Engine::Hung && both(i))
         .await;
-    dockerd.signal(rustix::process::Signal::CONT);
+    dockerd.signal(Signal::CONT).unwrap();
     follower.sees(Duration::from_secs(5), "its recovery", |i| up(i) && both(i)).await;
 
-    dockerd.kill();
+    dockerd.end(Signal::KILL).unwrap();
     let gone = |i: &Inventory| matches!(i.engine, Engine::Gone { .. });
     follower.sees(SOON, "a killed engine", |i| gone(i) && both(i)).await;
     // an agent that starts now knows the containers from the copy
-    let mut second = Follower::at(&dockerd.host(), Duration::from_secs(1), Some(&copy));
+    let mut second = Follower::at(&at, Duration::from_secs(1), Some(&copy));
     second.sees(SOON, "the copy", |i| gone(i) && both(i)).await;
     let pid = follower.inventory.borrow().containers[&falls].pid.unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    dockerd.restart();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    dockerd.start_again().unwrap();
     for follower in [&mut follower, &mut second] {
         follower
             .sees(Duration::from_secs(60), "the engine's return", |i| {

@@ -3,7 +3,7 @@
 
 use common::docker::{Event, Inventory, Settings, Stats, follow};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -184,100 +184,6 @@ impl Follower {
             self.lists(lists + 2).await;
             if self.stats.looks.load(Relaxed) == looks {
                 return;
-            }
-        }
-    }
-}
-
-/// An engine of our own.
-pub struct Dockerd {
-    pub dir: tempfile::TempDir,
-    pub daemon: Child,
-}
-
-impl Dockerd {
-    pub fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let daemon = Self::spawn(dir.path());
-        let dockerd = Self { dir, daemon };
-        dockerd.wait_ready();
-        dockerd
-    }
-
-    pub fn spawn(dir: &Path) -> Child {
-        let at = |name: &str| dir.join(name).display().to_string();
-        let log = std::fs::File::options().create(true).append(true).open(dir.join("log")).unwrap();
-        Command::new("dockerd")
-            .args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("pid")])
-            .args(["--host", &format!("unix://{}", at("docker.sock"))])
-            .args(["--bridge=none", "--iptables=false", "--live-restore"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("dockerd is installed")
-    }
-
-    pub fn host(&self) -> String {
-        format!("unix://{}", self.dir.path().join("docker.sock").display())
-    }
-
-    pub fn wait_ready(&self) {
-        let end = Instant::now() + Duration::from_secs(60);
-        let ask = || Command::new("docker").args(["-H", &self.host(), "version"]).output();
-        while !ask().is_ok_and(|o| o.status.success()) {
-            let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-            assert!(Instant::now() < end, "dockerd does not come up: {log}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.daemon);
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-
-    pub fn kill(&mut self) {
-        self.daemon.kill().unwrap();
-        self.daemon.wait().unwrap();
-    }
-
-    pub fn restart(&mut self) {
-        // left over from the killed one, whose containerd stays a zombie where nobody reaps it: a new dockerd would wait for it
-        for pid in ["pid", "exec/containerd/containerd.pid"] {
-            std::fs::remove_file(self.dir.path().join(pid)).unwrap();
-        }
-        self.daemon = Self::spawn(self.dir.path());
-        self.wait_ready();
-    }
-}
-
-impl Drop for Dockerd {
-    fn drop(&mut self) {
-        use rustix::process::Signal;
-        let pid = rustix::process::Pid::from_child(&self.daemon);
-        for signal in [Signal::CONT, Signal::TERM] {
-            if rustix::process::kill_process(pid, signal).is_err() {
-                eprintln!("dockerd {pid:?} is gone already");
-            }
-        }
-        if self.daemon.wait().is_err() {
-            eprintln!("dockerd {pid:?} could not be waited for");
-        }
-        // containerd is a child of the first dockerd and outlives a killed one
-        let left = std::fs::read_to_string(self.dir.path().join("exec/containerd/containerd.pid"));
-        let left = left
-            .ok()
-            .and_then(|pid| pid.trim().parse().ok())
-            .and_then(rustix::process::Pid::from_raw);
-        if let Some(pid) = left {
-            rustix::process::kill_process(pid, Signal::TERM).ok();
-        }
-        // mounts of the data root would keep the directory
-        for line in std::fs::read_to_string("/proc/self/mounts").unwrap_or_default().lines() {
-            let target = line.split(' ').nth(1).unwrap_or("");
-            if Path::new(target).starts_with(self.dir.path()) {
-                rustix::mount::unmount(target, rustix::mount::UnmountFlags::DETACH).ok();
             }
         }
     }
