@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
+#[path = "real_cgroups/collector.rs"]
+mod collector;
 mod sandbox;
 
 use common::container::Network;
