@@ -51,7 +51,7 @@ fn backlog_grows(dadvisor: &Dadvisor) -> Result<()> {
 /// Fails unless the log has told of so many outages, and of their ends, once each.
 fn told(dadvisor: &Dadvisor, outages: usize, ends: usize) -> Result<()> {
     let (began, ended) =
-        (said(dadvisor, "batches wait in the spool"), said(dadvisor, "acknowledges again"));
+        (said(dadvisor, "batches wait in the spool"), said(dadvisor, ": works again"));
     ensure!((began, ended) == (outages, ends), "told {began} times, and {ended} times of an end");
     Ok(())
 }
