@@ -47,7 +47,7 @@ pub fn run() -> Result<String> {
         collector.reconcile(&list);
         batch.restart(1_795_392_000);
         let tick = Tick { timestamp: 1_795_392_000, missed: 0, stepped_ms: 0 };
-        collector.pass(tick, &clock, None, &mut batch, &mut |_| ());
+        collector.pass(tick, &clock, None, &mut batch, &mut |_| (), &mut |_| ());
         if round == 9 || round == STARTS / ALIVE - 1 {
             let descriptors = std::fs::read_dir("/proc/self/fd")?.count();
             figures.push((resident(std::process::id())?, descriptors));

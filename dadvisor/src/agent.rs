@@ -23,6 +23,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
 
+/// Lines are handed over in chunks of about this many bytes: a pass of many containers needs no more memory than one of few.
+const CHUNK: usize = 256 << 10;
+
 /// How long the first pass waits for discovery, so that it is not of the node alone.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
@@ -174,32 +177,31 @@ impl Agent {
             }
         }
         self.batch.restart(tick.timestamp);
+        self.counts.points = 0;
         let begun = self.begun;
         let ledger = &mut self.parts.totals.ledger;
         let mut oom = |r: OomReading<'_>| {
             ledger.kernel(&r.container.app, &r.container.id, r.inode, r.kills, r.fresh);
         };
         let disk = self.parts.disk.as_deref();
-        self.parts.collector.pass(tick, &|| now(begun), disk, &mut self.batch, &mut oom);
+        let (carbon, counts) = (&self.parts.carbon, &mut self.counts);
+        let mut hand_over = |batch: &mut Batch| {
+            if batch.lines.len() >= CHUNK {
+                counts.hand_over(carbon, batch);
+            }
+        };
+        let collector = &mut self.parts.collector;
+        collector.pass(tick, &|| now(begun), disk, &mut self.batch, &mut hand_over, &mut oom);
         self.read_node();
         self.write_app_totals();
-        self.counts.points_refused += u64::from(self.batch.refused);
-        self.parts.carbon.submit(&self.batch);
+        self.counts.hand_over(&self.parts.carbon, &mut self.batch);
         self.save_totals();
         self.publish(tick, started.elapsed());
     }
 
     fn publish(&mut self, tick: Tick, took: Duration) {
         let collector = &self.parts.collector;
-        self.stats = pass_stats(
-            &self.stats,
-            tick,
-            took,
-            &self.batch,
-            collector,
-            &self.counts,
-            &self.parts.host,
-        );
+        self.stats = pass_stats(&self.stats, tick, took, collector, &self.counts, &self.parts.host);
         self.parts.shown.board.set_stats(self.stats.clone());
         self.parts.shown.passed.send_replace(tick.timestamp);
     }

@@ -103,13 +103,15 @@ impl Collector {
         self.around.board.set_entries(here.into_iter().map(|t| Arc::clone(&t.entry)).collect());
     }
 
-    /// Reads every container and appends its metrics to the batch. `clock` is asked at each reading.
+    /// Reads every container and appends its metrics to the batch. `clock` is asked at each reading; `hand_over` is offered the batch after
+    /// each container, and may send and empty it.
     pub fn pass(
         &mut self,
         tick: Tick,
         clock: &dyn Fn() -> Now,
         disk: Option<&DiskUsage>,
         batch: &mut Batch,
+        hand_over: &mut dyn FnMut(&mut Batch),
         oom: &mut dyn FnMut(OomReading<'_>),
     ) {
         let budget = self.around.recent_max / self.tracked.len().max(1);
@@ -130,6 +132,7 @@ impl Collector {
             }
             tracked.add_known(now.wall, disk);
             tracked.publish(tick, budget, batch);
+            hand_over(batch);
             tracked.oom_reading(None, oom);
             self.read_last += 1;
         }

@@ -31,7 +31,11 @@ fn main() -> ExitCode {
         return Exit::BadConfig.because(NAME, &e);
     }
     guarded(|| {
-        let done = Builder::new_current_thread().enable_all().build().map_err(Into::into);
+        let done = Builder::new_current_thread()
+            .max_blocking_threads(4)
+            .enable_all()
+            .build()
+            .map_err(Into::into);
         let done = done.and_then(|runtime| runtime.block_on(job(&args, config, screen)));
         done.map_or_else(|e| reload::exit_for(&e).because(NAME, &e), |()| ExitCode::SUCCESS)
     })

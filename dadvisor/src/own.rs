@@ -5,6 +5,7 @@ use crate::collector::Collector;
 use crate::host::Host;
 use crate::kernel::read::stats::{Cause, Family};
 use crate::tick::Tick;
+use common::carbon::Carbon;
 use common::metric::Batch;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Counts {
     pub ticks_missed: u64,
     /// Steps of the wall clock.
     pub clock_steps: u64,
+    /// Points of this pass handed over so far.
+    pub points: u64,
     /// Points that were not finite or too long.
     pub points_refused: u64,
     /// Containers that started.
@@ -24,6 +27,14 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Gives a batch to carbon and empties it.
+    pub fn hand_over(&mut self, carbon: &Carbon, batch: &mut Batch) {
+        carbon.submit(batch);
+        self.points += u64::from(batch.points);
+        self.points_refused += u64::from(batch.refused);
+        batch.restart(batch.timestamp);
+    }
+
     /// Counts and tells what is odd about a tick.
     pub fn note(&mut self, tick: Tick, last_pass_seconds: f64) {
         if tick.stepped_ms != 0 {
@@ -46,7 +57,6 @@ pub fn pass_stats(
     before: &PassStats,
     tick: Tick,
     took: Duration,
-    batch: &Batch,
     collector: &Collector,
     counts: &Counts,
     host: &Host,
@@ -77,7 +87,7 @@ pub fn pass_stats(
         seconds: took.as_secs_f64(),
         seconds_total: before.seconds_total + took.as_secs_f64(),
         containers: collector.read_last(),
-        points: u64::from(batch.points),
+        points: counts.points,
         counters,
         family_seconds: Family::ALL
             .map(|family| (family.name(), seconds(reading.nanos(family))))

@@ -104,8 +104,13 @@ impl Tracked {
                     entry.elapsed = self.sampled.map(|at| mono.saturating_sub(at));
                     self.sampled = Some(mono);
                     if slow {
-                        // spread by key, so that not all are slow in the same pass
-                        self.slow_due = mono + SLOW_TIER - Duration::from_secs(self.key % 30);
+                        // the first one after a start is for all at once; from then on they are spread over the minute
+                        let phase = if entry.elapsed.is_none() {
+                            self.key % SLOW_TIER.as_secs()
+                        } else {
+                            0
+                        };
+                        self.slow_due = mono + SLOW_TIER - Duration::from_secs(phase);
                     }
                     show_network(&mut entry.network, group.net_view());
                     return Ok(());

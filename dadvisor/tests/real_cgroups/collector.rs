@@ -41,7 +41,14 @@ impl Passes {
         let tick = Tick { timestamp: self.seconds, missed: 0, stepped_ms: 0 };
         let mut batch = Batch::default();
         batch.restart(self.seconds);
-        self.collector.pass(tick, &|| Now { wall: at, mono: at }, None, &mut batch, &mut |_| {});
+        self.collector.pass(
+            tick,
+            &|| Now { wall: at, mono: at },
+            None,
+            &mut batch,
+            &mut |_| {},
+            &mut |_| {},
+        );
         batch.points
     }
 

@@ -119,7 +119,12 @@ impl Group {
         if !self.files.has(Tree::Unified) {
             return;
         }
+        let still = self.quiet.stands_still(out);
         for (file, some, full) in PRESSURE {
+            if still && file != File::IoPressure {
+                kernel.reader.stats.spare(1);
+                continue;
+            }
             self.figures(kernel, file, out, |text, out| {
                 pressure::pressure(text, |stall, total| match (stall, some) {
                     (pressure::Stall::Full, _) => out.set(full, total),

@@ -4,13 +4,14 @@
 //! CPU counter stands still has run nothing: it has not forked, was not throttled, hit no limit, and nobody in it was killed (a victim
 //! runs to die). If besides no interface of its namespace moved a byte, `lo` included, its sockets are as they were. Such files are
 //! spared and their last figures repeated, which halves the cost of an idle container. What others can change without it running (memory, by
-//! reclaim; IO, by writeback; pressure, by waiting) is read every time. The slow pass reads everything, so that the rare timer that
+//! reclaim; IO, by writeback; IO pressure, by a disk that hangs) is read every time. Tasks that wait for CPU or memory run in the end, and their
+//! totals are then caught up. The slow pass reads everything, so that the rare timer that
 //! closes a socket in silence, or a kernel thread that charges on its behalf, is seen within a minute.
 
 use crate::sample::{Field, Figures};
 
 /// What a container that did not run cannot have changed.
-const BY_RUNNING: [Field; 10] = [
+const BY_RUNNING: [Field; 15] = [
     Field::CpuUser,
     Field::CpuSystem,
     Field::CpuPeriods,
@@ -21,6 +22,11 @@ const BY_RUNNING: [Field; 10] = [
     Field::MemoryLimitHits,
     Field::OomKills,
     Field::PidsCurrent,
+    Field::PressureCpuSome,
+    Field::PressureCpuFull,
+    Field::PressureMemorySome,
+    Field::PressureMemoryFull,
+    Field::PressureIrqFull,
 ];
 
 /// What cannot change without running or packets.
