@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [build|docker|graphite|guest|all]...: installs and starts what this repository needs on this machine, and says so.
+# setup.sh [build|docker|graphite|tools|guest|all]...: installs and starts what this repository needs on this machine, and says so.
 # What is there already is left alone, so that it can run before every test. Downloads and state go to QAE_TEST_CACHE
 # (default ~/.cache/qae-tests); teardown.sh stops what was started.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -14,7 +14,7 @@ setup_build() {
     got=$(apt-cache policy cargo | sed -n 's/^ *Candidate: //p')
     ! dpkg --compare-versions "${got:-0}" ge "$need" || packages cargo:cargo rustfmt:rustfmt cargo-clippy:rust-clippy
   fi
-  have cargo || die "no cargo here: install Rust $need or newer (https://rustup.rs, or your system's package)"
+  have cargo || die "no cargo here: install Rust $need or newer (with rustup, or your system's package)"
   got=$(cd "$ROOT" && cargo --version | cut -d' ' -f2)
   [ "$(printf '%s\n' "$need" "$got" | sort -V | head -1)" = "$need" ] ||
     die "cargo is $got, this repository needs $need or newer: update it (rustup update, or your system's package)"
@@ -48,6 +48,11 @@ setup_graphite() {
   : >"$done"
 }
 
+# What single tests look for.
+setup_tools() {
+  packages faketime:faketime
+}
+
 setup_guest() {
   packages qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs
   "$ROOT/tests/guest/build.sh"
@@ -57,8 +62,8 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(all)
 for part in "${parts[@]}"; do
   case $part in
-    build | docker | graphite | guest) "setup_$part" ;;
-    all) setup_build; setup_docker; setup_graphite; setup_guest ;;
-    *) die "unknown part $part (build, docker, graphite, guest, all)" ;;
+    build | docker | graphite | tools | guest) "setup_$part" ;;
+    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_guest ;;
+    *) die "unknown part $part (build, docker, graphite, tools, guest, all)" ;;
   esac
 done

@@ -102,6 +102,8 @@ pub enum Event {
         exit_code: Option<i64>,
         /// The engine told of an OOM kill in this run before its end. One told of later comes as [`Event::Oom`].
         oom_killed: bool,
+        /// It came and went between two looks: it was never in the inventory, and no [`Event::Started`] was told.
+        unseen: bool,
     },
     /// The kernel killed a process of a container for memory; the container may live on, or be dead already.
     Oom {

@@ -26,6 +26,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// How long the first pass waits for discovery, so that it is not of the node alone.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
+/// Where the thread's passes show.
+pub struct Shown {
+    /// Where readers look.
+    pub board: Arc<Board>,
+    /// Told the timestamp of each pass: in-app scrapes start then.
+    pub passed: watch::Sender<u64>,
+    /// Beats once a pass.
+    pub pulse: Arc<Pulse>,
+}
+
 /// What the thread is given.
 pub struct Parts {
     /// Reads containers.
@@ -33,13 +43,11 @@ pub struct Parts {
     /// Reads the node.
     pub host: Host,
     /// Walks writable layers and log volumes, if asked for.
-    pub disk: Option<DiskUsage>,
+    pub disk: Option<Arc<DiskUsage>>,
     /// OOM kills per app.
     pub totals: OomTotals,
     /// Takes batches.
     pub carbon: Carbon,
-    /// Where readers look.
-    pub board: Arc<Board>,
     /// Names series.
     pub namer: Namer,
     /// This node.
@@ -50,10 +58,8 @@ pub struct Parts {
     pub inventory: watch::Receiver<Containers>,
     /// What the engine told.
     pub events: mpsc::Receiver<Event>,
-    /// Told the timestamp of each pass: in-app scrapes start then.
-    pub passed: watch::Sender<u64>,
-    /// Beats once a pass.
-    pub pulse: Arc<Pulse>,
+    /// Where passes show.
+    pub shown: Shown,
 }
 
 /// The thread's state.
@@ -116,7 +122,7 @@ impl Agent {
             }
             let tick = self.ticker.begin(self.now());
             self.pass(tick);
-            self.parts.pulse.beat();
+            self.parts.shown.pulse.beat();
         }
     }
 
@@ -173,7 +179,7 @@ impl Agent {
         let mut oom = |r: OomReading<'_>| {
             ledger.kernel(&r.container.app, &r.container.id, r.inode, r.kills, r.fresh);
         };
-        let disk = self.parts.disk.as_ref();
+        let disk = self.parts.disk.as_deref();
         self.parts.collector.pass(tick, &|| now(begun), disk, &mut self.batch, &mut oom);
         self.read_node();
         self.write_app_totals();
@@ -194,8 +200,8 @@ impl Agent {
             &self.counts,
             &self.parts.host,
         );
-        self.parts.board.set_stats(self.stats.clone());
-        self.parts.passed.send_replace(tick.timestamp);
+        self.parts.shown.board.set_stats(self.stats.clone());
+        self.parts.shown.passed.send_replace(tick.timestamp);
     }
 
     fn save_totals(&mut self) {
@@ -211,7 +217,10 @@ impl Agent {
         while let Ok(event) = self.parts.events.try_recv() {
             match event {
                 Event::Started { .. } => self.counts.started += 1,
-                Event::Died { .. } => self.counts.ended += 1,
+                Event::Died { unseen, .. } => {
+                    self.counts.started += u64::from(unseen);
+                    self.counts.ended += 1;
+                }
                 Event::Oom { container } => {
                     let late = self.parts.collector.runs_anew(&container);
                     self.parts.totals.ledger.event(&container.app, &container.id, late);
@@ -249,7 +258,7 @@ impl Agent {
         let dropped =
             carbon.dropped_at_cap_points + carbon.dropped_disk_points + carbon.damaged_points;
         emit(Name::from("dadvisor.points_dropped_total"), Value::Int(dropped));
-        self.parts.board.set_node(shown);
+        self.parts.shown.board.set_node(shown);
     }
 
     /// Every node that runs an app counts its own kills; a host that is alone also writes the app's total.

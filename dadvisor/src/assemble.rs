@@ -1,7 +1,8 @@
 //! From the configuration to the parts of the daemon.
 
 use crate::Error;
-use crate::agent::Parts;
+use crate::agent::{Parts, Shown};
+use crate::beside::Beside;
 use crate::board::Board;
 use crate::collector::{Collector, Surroundings};
 use crate::config::{Config, Family};
@@ -21,7 +22,6 @@ use common::container::Rules;
 use common::docker;
 use common::mesos;
 use common::metric::Namer;
-use common::systemd::Pulse;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch as channel;
@@ -83,10 +83,33 @@ pub fn discovery_settings(config: &Config, kernel: &Kernel) -> Result<discover::
     Ok(discover::Settings { docker, watch })
 }
 
+/// What the side jobs need and count in.
+pub fn beside(config: &Config, discovery: &Discovery) -> Result<Beside, Error> {
+    let own = &config.dadvisor;
+    let settings = inapp::Settings {
+        proc: own.proc_root.clone(),
+        series_max: own.inapp_series_max,
+        ..inapp::Settings::default()
+    };
+    let disk = own.families.contains(&Family::DiskUsage).then(|| {
+        let settings =
+            disk_usage::Settings { proc: own.proc_root.clone(), ..disk_usage::Settings::default() };
+        DiskUsage::start(settings).map(Arc::new)
+    });
+    Ok(Beside {
+        watch: discovery.watch_stats.clone(),
+        scraper: Arc::new(Scraper::new(settings)),
+        disk: disk
+            .transpose()
+            .map_err(Error::system("cannot start the thread that walks disks"))?,
+    })
+}
+
 /// How the neighbours are, whenever somebody asks.
 pub fn neighbours(
     carbon: &Carbon,
     discovery: &Discovery,
+    beside: Arc<Beside>,
 ) -> impl Fn() -> Neighbours + Send + Sync + 'static {
     let (carbon, engine, stats) =
         (carbon.clone(), discovery.engine.clone(), discovery.docker_stats.clone());
@@ -94,6 +117,7 @@ pub fn neighbours(
         carbon: carbon.status(),
         docker: engine.as_ref().map(|seen| seen.borrow().engine.clone()),
         docker_counts: stats.all().to_vec(),
+        counts: beside.counts(),
     }
 }
 
@@ -101,17 +125,13 @@ pub fn neighbours(
 pub fn scrapes(
     config: &Config,
     discovery: &Discovery,
+    beside: &Beside,
     passed: channel::Receiver<u64>,
     carbon: &Carbon,
     board: &Arc<Board>,
 ) -> Scrapes {
-    let settings = inapp::Settings {
-        proc: config.dadvisor.proc_root.clone(),
-        series_max: config.dadvisor.inapp_series_max,
-        ..inapp::Settings::default()
-    };
     Scrapes {
-        scraper: Arc::new(Scraper::new(settings)),
+        scraper: Arc::clone(&beside.scraper),
         inventory: discovery.inventory.clone(),
         passed,
         carbon: carbon.clone(),
@@ -125,41 +145,30 @@ pub fn parts(
     config: &Config,
     kernel: Kernel,
     carbon: Carbon,
-    board: Arc<Board>,
     discovery: Discovery,
-    passed: channel::Sender<u64>,
-    pulse: Arc<Pulse>,
-) -> Result<Parts, Error> {
+    shown: Shown,
+    disk: Option<Arc<DiskUsage>>,
+) -> Parts {
     let own = &config.dadvisor;
     let namer = Namer::new(&config.graphite.prefix, &config.node.dc, config.graphite.style);
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let around = Surroundings {
-        board: Arc::clone(&board),
+        board: Arc::clone(&shown.board),
         namer: namer.clone(),
         recent_max: usize::try_from(own.recent_max).unwrap_or(usize::MAX),
         started_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
     };
-    let disk = own.families.contains(&Family::DiskUsage).then(|| {
-        DiskUsage::start(disk_usage::Settings {
-            proc: own.proc_root.clone(),
-            ..disk_usage::Settings::default()
-        })
-    });
-    Ok(Parts {
+    Parts {
         collector: Collector::new(kernel, around),
         host: Host::open(own.proc_root.clone(), own.sys_root.clone()),
-        disk: disk
-            .transpose()
-            .map_err(Error::system("cannot start the thread that walks disks"))?,
+        disk,
         totals: OomTotals::load(config.state_dir().join("oom.json")),
         carbon,
-        board,
         namer,
         node: config.node.name.clone(),
         alone: config.alone,
         inventory: discovery.inventory,
         events: discovery.events,
-        passed,
-        pulse,
-    })
+        shown,
+    }
 }

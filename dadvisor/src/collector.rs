@@ -16,7 +16,7 @@ use common::metric::{Batch, Namer};
 use rustix::fd::{AsFd, BorrowedFd};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tracked::Tracked;
+use tracked::{Missing, Tracked};
 
 /// What a pass needs besides the kernel.
 pub struct Surroundings {
@@ -50,6 +50,7 @@ pub struct Collector {
     /// None where the kernel gives no notice; kills are then counted at ticks.
     kills: Option<OomWatch>,
     watching: Episode,
+    finding: Episode,
     next_key: u64,
     read_last: u64,
     not_found: u64,
@@ -60,8 +61,17 @@ impl Collector {
     pub fn new(kernel: Kernel, around: Surroundings) -> Self {
         let mut watching = Episode::new("watch for OOM kills");
         let kills = OomWatch::new(&kernel).map_err(|error| watching.failed(&error)).ok();
-        let tracked = BTreeMap::new();
-        Self { kernel, around, tracked, kills, watching, next_key: 0, read_last: 0, not_found: 0 }
+        Self {
+            kernel,
+            around,
+            tracked: BTreeMap::new(),
+            kills,
+            watching,
+            finding: Episode::new("containers without figures"),
+            next_key: 0,
+            read_last: 0,
+            not_found: 0,
+        }
     }
 
     /// Takes over the list of who is here; no two of them have the same app and instance (discovery sees to it). Known containers keep their figures; a changed name changes the series from now on.
@@ -104,11 +114,15 @@ impl Collector {
     ) {
         let budget = self.around.recent_max / self.tracked.len().max(1);
         self.read_last = 0;
+        let mut lost = None;
         for tracked in self.tracked.values_mut() {
             let now = clock();
             let inode = tracked.inode();
-            if !tracked.read(&mut self.kernel, now.mono) {
+            if let Err(missing) = tracked.read(&mut self.kernel, now.mono) {
                 self.not_found += 1;
+                if let Missing::Lost(error) = missing {
+                    lost.get_or_insert(error);
+                }
                 continue;
             }
             if tracked.inode() != inode {
@@ -118,6 +132,10 @@ impl Collector {
             tracked.publish(tick, budget, batch);
             tracked.oom_reading(None, oom);
             self.read_last += 1;
+        }
+        match lost {
+            Some(error) => self.finding.failed(&error),
+            None => self.finding.recovered(),
         }
     }
 

@@ -39,6 +39,8 @@ pub struct Neighbours {
     pub docker: Option<docker::Engine>,
     /// What following it counts.
     pub docker_counts: Vec<(&'static str, u64)>,
+    /// What discovery, in-app scrapes and disk walks count: name, kind (may be empty), count.
+    pub counts: Vec<(&'static str, &'static str, u64)>,
 }
 
 /// What the answers are made from.

@@ -14,6 +14,7 @@
 mod agent;
 pub mod args;
 mod assemble;
+mod beside;
 pub mod board;
 pub mod check;
 pub mod collect;
@@ -39,7 +40,7 @@ mod tell;
 pub mod tick;
 pub mod top;
 
-use agent::Agent;
+use agent::{Agent, Shown};
 use board::Board;
 use common::carbon::{self, Carbon};
 use common::serve::{self, Counts, Limits};
@@ -111,9 +112,10 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let tasks = TaskTracker::new();
     let finding = assemble::discovery_settings(&config, &kernel)?;
     let discovery = discover::start(finding, &tasks, &stop.token);
+    let beside = Arc::new(assemble::beside(&config, &discovery)?);
 
     let counts = Arc::new(Counts::default());
-    let neighbours = assemble::neighbours(&carbon, &discovery);
+    let neighbours = assemble::neighbours(&carbon, &discovery, beside.clone());
     let face = Face::new(&config, board.clone(), pulse.clone(), counts.clone(), neighbours);
     let router = http::router(Arc::new(face));
     tracing::info!(
@@ -128,7 +130,7 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
         async move { carbon.run(flush).await }
     });
     let (passed, on_pass) = channel::channel(0);
-    let scrapes = assemble::scrapes(&config, &discovery, on_pass.clone(), &carbon, &board);
+    let scrapes = assemble::scrapes(&config, &discovery, &beside, on_pass.clone(), &carbon, &board);
     tasks.spawn(scrapes.run(stop.token.clone()));
     tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.token.clone()));
     tasks.spawn({
@@ -136,7 +138,8 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
         let longest = Face::longest_pause(config.dadvisor.interval);
         async move { watchdog(&pulse, longest, stop).await }
     });
-    let parts = assemble::parts(&config, kernel, carbon, board, discovery, passed, pulse)?;
+    let shown = Shown { board, passed, pulse };
+    let parts = assemble::parts(&config, kernel, carbon, discovery, shown, beside.disk.clone());
     let agent = Agent::new(parts, config.dadvisor.interval);
     let mut collector =
         agent.start().map_err(Error::system("cannot start the collector's thread"))?;

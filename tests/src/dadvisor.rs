@@ -5,6 +5,7 @@ use crate::wait::eventually;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -81,10 +82,31 @@ impl Home {
         self.dir.path().join("state")
     }
 
+    /// Rewrites the config, for what [`Settings`] has no field for.
+    pub fn edit(&self, rewrite: impl FnOnce(&str) -> String) -> Result<()> {
+        let text = std::fs::read_to_string(self.config())?;
+        Ok(std::fs::write(self.config(), rewrite(&text))?)
+    }
+
+    /// The command that starts the daemon, not yet run.
+    pub fn command(&self) -> Result<Command> {
+        let mut command = Command::new(binary("dadvisor")?);
+        command.arg("--config").arg(self.config()).stdin(Stdio::null());
+        Ok(command)
+    }
+
     /// Starts the daemon; it listens when this returns.
     pub fn start(&self) -> Result<Dadvisor> {
-        let mut command = Command::new(binary("dadvisor")?);
-        command.arg("--config").arg(self.config()).stdin(Stdio::null()).stderr(Stdio::piped());
+        self.start_with::<&str, &str>([])
+    }
+
+    /// Starts it with more environment.
+    pub fn start_with<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &self,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Dadvisor> {
+        let mut command = self.command()?;
+        command.envs(environment).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
         let log = Arc::new(Mutex::new(String::new()));
         follow(child.stderr.take().context("no standard error")?, Arc::clone(&log));
@@ -189,14 +211,19 @@ impl Dadvisor {
     /// SIGTERM, and its end within the promised time.
     pub fn stop(mut self) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        let end = Instant::now() + END;
+        self.ended(END)
+    }
+
+    /// Its end, within a time.
+    pub fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        let end = Instant::now() + within;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        bail!("it did not end within {END:?} of SIGTERM")
+        bail!("it did not end within {within:?}")
     }
 }
 

@@ -300,7 +300,7 @@ impl Desk {
             self.news.push(Event::Oom { container: Arc::clone(&container) });
         }
         self.bury(Arc::clone(&container));
-        self.news.push(Event::Died { container, exit_code: code, oom_killed });
+        self.news.push(Event::Died { container, exit_code: code, oom_killed, unseen: true });
     }
 
     /// A container is no more. True if it was known.
@@ -309,7 +309,12 @@ impl Desk {
         self.changed = true;
         self.bury(Arc::clone(&known.container));
         let oom_killed = oom_killed || known.oom;
-        self.news.push(Event::Died { container: known.container, exit_code, oom_killed });
+        self.news.push(Event::Died {
+            container: known.container,
+            exit_code,
+            oom_killed,
+            unseen: false,
+        });
         true
     }
 

@@ -3,18 +3,20 @@
 use super::OomReading;
 use crate::board::{Entry, Shared, lock};
 use crate::disk_usage::DiskUsage;
-use crate::kernel::{Group, Kernel, NetView, Reading};
+use crate::kernel::{Error, Group, Kernel, NetView, Reading};
 use crate::rate::{self, Previous};
 use crate::sample::{Field, Figures};
 use crate::tick::Tick;
 use common::container::Container;
-use common::logging::Episode;
 use common::metric::{Batch, Series};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Limits, quotas and peaks are read this often; a `docker update` is read at once.
 const SLOW_TIER: Duration = Duration::from_secs(60);
+/// An end is known to the kernel before discovery tells of it, and a start the other way round: for this long it is no fault that a
+/// container has no cgroup. Docker is asked for everything every 30 s.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Tracked {
@@ -29,7 +31,21 @@ pub(super) struct Tracked {
     slow_due: Duration,
     /// The run began while we watched: its kernel counters began at 0.
     fresh: bool,
-    opening: Episode,
+    /// Monotonic time since which it has no cgroup.
+    missing: Option<Duration>,
+    /// [`Group::rank`] of its last group. A higher one is that of a group being removed.
+    rank: Option<usize>,
+    /// The group was looked at again, for hierarchies that it was not in yet when it was found.
+    settled: bool,
+}
+
+/// There is no sample this time.
+#[must_use]
+pub(super) enum Missing {
+    /// The container is not there yet, or it ended and discovery has not told yet.
+    Awaited,
+    /// It has had no cgroup for longer than that takes.
+    Lost(Error),
 }
 
 impl Tracked {
@@ -42,7 +58,9 @@ impl Tracked {
             sampled: None,
             slow_due: Duration::ZERO,
             fresh,
-            opening: Episode::new(format!("container {} ({})", container.name, container.id)),
+            missing: None,
+            rank: None,
+            settled: false,
         }
     }
 
@@ -65,17 +83,20 @@ impl Tracked {
         self.slow_due = Duration::ZERO;
     }
 
-    /// Reads one sample into the entry. False if there is none this time: the container is not there yet, or gone.
-    pub fn read(&mut self, kernel: &mut Kernel, mono: Duration) -> bool {
+    /// Reads one sample into the entry.
+    pub fn read(&mut self, kernel: &mut Kernel, mono: Duration) -> Result<(), Missing> {
         let entry = Arc::clone(&self.entry);
         let mut entry = lock(&entry);
         // twice: a removed cgroup may have been made anew under the same name (a restart)
         for _ in 0..2 {
-            if self.group.is_none() && !self.open(kernel, &mut entry) {
-                return false;
+            if self.group.is_none() {
+                self.open(kernel, &mut entry, mono)?;
             }
-            let Some(group) = &mut self.group else { return false };
             let slow = mono >= self.slow_due;
+            if slow && self.sampled.is_some() && !self.settled {
+                self.settle(kernel);
+            }
+            let Some(group) = &mut self.group else { break };
             let Entry { sample, previous, .. } = &mut *entry;
             std::mem::swap(sample, previous);
             match group.read(kernel, slow, sample) {
@@ -87,7 +108,7 @@ impl Tracked {
                         self.slow_due = mono + SLOW_TIER - Duration::from_secs(self.key % 30);
                     }
                     show_network(&mut entry.network, group.net_view());
-                    return true;
+                    return Ok(());
                 }
                 Reading::Gone => {
                     std::mem::swap(sample, previous);
@@ -96,23 +117,46 @@ impl Tracked {
                 }
             }
         }
-        false
+        Err(Missing::Awaited)
     }
 
-    fn open(&mut self, kernel: &mut Kernel, entry: &mut Entry) -> bool {
-        match Group::open(kernel, &self.container) {
-            Ok(group) => {
-                entry.cgroup = group.path().display().to_string();
-                self.opening.recovered();
-                self.slow_due = Duration::ZERO;
-                self.sampled = None;
-                self.group = Some(group);
-                true
+    fn open(
+        &mut self,
+        kernel: &mut Kernel,
+        entry: &mut Entry,
+        mono: Duration,
+    ) -> Result<(), Missing> {
+        let group = Group::open(kernel, &self.container).map_err(|error| {
+            let since = *self.missing.get_or_insert(mono);
+            if mono.saturating_sub(since) < PATIENCE {
+                return Missing::Awaited;
             }
-            Err(error) => {
-                self.opening.failed(&error);
-                false
-            }
+            Missing::Lost(error)
+        })?;
+        if self.rank.is_some_and(|rank| group.rank() > rank) {
+            return Err(Missing::Awaited);
+        }
+        self.rank = Some(group.rank());
+        entry.cgroup = group.path().display().to_string();
+        self.missing = None;
+        self.settled = false;
+        self.slow_due = Duration::ZERO;
+        self.sampled = None;
+        self.group = Some(group);
+        Ok(())
+    }
+
+    /// Takes up the hierarchies that the same run is in by now.
+    fn settle(&mut self, kernel: &mut Kernel) {
+        self.settled = true;
+        let Some(group) = self.group.as_ref().filter(|group| !group.is_whole(kernel)) else {
+            return;
+        };
+        let same = (group.rank(), group.inode());
+        // an error means that it is about to be found gone
+        let again = Group::open(kernel, &self.container).ok();
+        if let Some(again) = again.filter(|again| (again.rank(), again.inode()) == same) {
+            self.group = Some(again);
         }
     }
 

@@ -78,6 +78,9 @@ impl Error {
             Self::Remote { .. } => "remote",
         }
     }
+
+    /// Every [`Self::cause`].
+    pub const CAUSES: [&'static str; 5] = ["process", "not_overlay", "relative", "open", "remote"];
 }
 
 /// The upper directory of the overlay that is the process's root.

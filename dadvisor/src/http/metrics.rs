@@ -157,11 +157,15 @@ impl OwnFigures<'_> {
             );
         }
         for (name, kind, count) in &stats.counters {
-            let labels =
-                if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
-            let name = format!("{}_total", name.trim_end_matches("_total"));
-            self.labelled(&name, "What the collector counts.", &labels, Value::Int(*count));
+            self.count(name, kind, *count, "What the collector counts.");
         }
+    }
+
+    fn count(&mut self, name: &str, kind: &str, count: u64, help: &str) {
+        let labels =
+            if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
+        let name = format!("{}_total", name.trim_end_matches("_total"));
+        self.labelled(&name, help, &labels, Value::Int(count));
     }
 
     fn process(&mut self, own: Own) {
@@ -182,6 +186,9 @@ impl OwnFigures<'_> {
         for (name, count) in &neighbours.docker_counts {
             let name = format!("docker_{name}_total");
             self.one(&name, "What following the Docker engine counts.", Value::Int(*count));
+        }
+        for (name, kind, count) in &neighbours.counts {
+            self.count(name, kind, *count, "What discovery, in-app scrapes and disk walks count.");
         }
     }
 

@@ -110,6 +110,25 @@ impl Error {
         }
     }
 
+    /// Every [`Self::cause`], so that a counter is shown before it first rises.
+    pub const CAUSES: [&'static str; 15] = [
+        "label_refused",
+        "not_running",
+        "gone",
+        "denied",
+        "enter",
+        "thread",
+        "connect",
+        "timed_out",
+        "no_time",
+        "path",
+        "redirect",
+        "status",
+        "too_large",
+        "http",
+        "page",
+    ];
+
     /// True if the app is to blame, so that asking it less often helps.
     pub(super) const fn counts_for_pause(&self) -> bool {
         !matches!(self, Self::NoTime | Self::Thread(_) | Self::NotRunning)

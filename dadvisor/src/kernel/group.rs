@@ -68,6 +68,12 @@ impl Group {
         self.network.view()
     }
 
+    /// How well the hierarchies it was found in identify it; 0 is best. A removal takes them one by one, so what is left of a group that
+    /// is being removed has a higher one than the group had.
+    pub fn rank(&self) -> usize {
+        self.files.rank()
+    }
+
     pub(crate) fn files(&self) -> &Files {
         &self.files
     }

@@ -63,6 +63,11 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
+    /// Whether somebody reads this namespace.
+    fn is_owned(&self, ns: NsId) -> bool {
+        self.owners.get(&ns).is_some_and(|owner| owner.strong_count() > 0)
+    }
+
     /// Claims a namespace. None: it is the member's; else its owner.
     fn claim(&mut self, ns: NsId, member: &Arc<Member>) -> Option<Arc<Member>> {
         if let Some(owner) = self.owners.get(&ns) {
@@ -128,6 +133,8 @@ pub(crate) struct Network {
     /// Look for a process on the next pass, not only on the next slow one.
     search: bool,
     view: NetView,
+    /// A namespace that is not this container's own was left to its owner for a pass; if none came, it is read here.
+    waited: bool,
     /// Files of [`OPTIONAL`] that are not there.
     absent: u8,
 }
@@ -146,6 +153,7 @@ impl Network {
             process: None,
             search: true,
             view: NetView::Unknown,
+            waited: false,
             absent: 0,
         }
     }
@@ -212,6 +220,14 @@ impl Network {
     fn is_ours(&mut self, ns: NsId, networks: &mut Networks) -> bool {
         if networks.host == Some(ns) {
             self.see(NetView::Host);
+            return false;
+        }
+        // in the first pass after a start the owner may only come later, and nothing may be counted twice meanwhile
+        if !self.member.own
+            && !networks.registry.is_owned(ns)
+            && !std::mem::replace(&mut self.waited, true)
+        {
+            self.see(NetView::Unknown);
             return false;
         }
         match networks.registry.claim(ns, &self.member) {

@@ -118,6 +118,17 @@ impl Sandbox {
         }
     }
 
+    /// Its directories in hierarchies other than memory's: where there is but one, none.
+    pub fn besides_memory(&self) -> Vec<PathBuf> {
+        let memory = |dir: &PathBuf| {
+            dir.join("cgroup.event_control").exists() && dir.join("memory.stat").exists()
+        };
+        match self.mode {
+            Mode::V2 => Vec::new(),
+            Mode::V1 | Mode::Hybrid => self.dirs().filter(|dir| !memory(dir)).collect(),
+        }
+    }
+
     /// Runs a shell script in it; returns once it is there.
     pub fn spawn(&mut self, script: &str) -> u32 {
         let enter: String = self

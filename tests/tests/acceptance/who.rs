@@ -64,8 +64,12 @@ fn networks_are_told_apart() -> Result<()> {
     let dadvisor = home.start()?;
     for (container, wanted) in &cases {
         seen(&dadvisor, container)?;
-        let network = dadvisor.container(&container.id)?["network"].clone();
-        ensure!(network == wanted.as_str(), "{}: {network}, not {wanted}", container.name);
+        // one that uses another's network leaves it to its owner for a pass
+        eventually(SOON, &format!("{} is {wanted}", container.name), || {
+            let network = dadvisor.container(&container.id)?["network"].clone();
+            ensure!(network == wanted.as_str(), "{network}");
+            Ok(())
+        })?;
     }
     // the host's traffic is nobody's
     ensure!(

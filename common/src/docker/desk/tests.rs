@@ -49,7 +49,7 @@ fn names(desk: &mut Desk) -> Vec<String> {
         Event::Started { id } => format!("started {}", id.trim_start_matches('0')),
         Event::Updated { id } => format!("updated {}", id.trim_start_matches('0')),
         Event::Oom { container } => format!("oom {}", container.name),
-        Event::Died { container, exit_code, oom_killed } => {
+        Event::Died { container, exit_code, oom_killed, .. } => {
             format!("died {} {exit_code:?} {oom_killed}", container.name)
         }
     });

@@ -56,6 +56,18 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Whether it is there in every hierarchy that is read. One that was found while its cgroups were still being made is not; neither
+    /// is one whose manager does without some of them.
+    pub fn is_whole(&self, kernel: &Kernel) -> bool {
+        let wanted = wanted(kernel.families, kernel.mode());
+        Tree::ALL.into_iter().all(|tree| {
+            let read = wanted[tree as usize] && kernel.hierarchies.mount(tree).is_some();
+            !read || self.files.has(tree)
+        })
+    }
+}
+
 /// Where the container's process says it is, in every tree. Only paths that hold the container's id are believed: the engine's pid
 /// may be another process by now.
 fn by_process(kernel: &mut Kernel, container: &Container) -> Vec<Place> {

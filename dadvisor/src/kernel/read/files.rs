@@ -16,6 +16,10 @@ use std::path::Path;
 /// A file that every cgroup of either version has: gone means the cgroup is.
 const ALWAYS: &CStr = c"cgroup.procs";
 
+/// Which tree says who a group is (its inode, its processes): the first of these that it is in.
+const MAIN: [Tree; TREES] =
+    [Tree::Memory, Tree::Cpuacct, Tree::Cpu, Tree::Pids, Tree::Blkio, Tree::Cpuset, Tree::Unified];
+
 /// One directory. Held open while the budget allows, else opened for each pass.
 #[derive(Debug)]
 struct Directory {
@@ -96,17 +100,7 @@ impl Files {
             });
             of_tree[tree as usize] = at.and_then(|at| u8::try_from(at).ok());
         }
-        // the tree that says who the group is: its inode, its processes
-        let order = [
-            Tree::Memory,
-            Tree::Cpuacct,
-            Tree::Cpu,
-            Tree::Pids,
-            Tree::Blkio,
-            Tree::Cpuset,
-            Tree::Unified,
-        ];
-        let main = order.into_iter().find(|tree| of_tree[*tree as usize].is_some())?;
+        let main = MAIN.into_iter().find(|tree| of_tree[*tree as usize].is_some())?;
         let held = hold.then(|| Box::new([const { None }; FILES]));
         Some(Self { dirs, of_tree, main, absent: 0, gone: false, held })
     }
@@ -123,6 +117,11 @@ impl Files {
     /// The tree that identifies the group.
     pub fn main(&self) -> Tree {
         self.main
+    }
+
+    /// How well the main tree identifies the group; 0 is best.
+    pub(crate) fn rank(&self) -> usize {
+        MAIN.iter().position(|tree| *tree == self.main).unwrap_or(TREES)
     }
 
     /// Inode of the directory in the main tree: a cgroup made anew at the same path has another.

@@ -1,0 +1,81 @@
+//! What the daemon's side jobs count (discovery, in-app scrapes, disk walks), gathered for `/metrics`.
+
+use crate::discover::watch;
+use crate::disk_usage::{self, DiskUsage};
+use crate::inapp::{self, Scraper};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Name, kind (empty where there is only one), count.
+type Count = (&'static str, &'static str, u64);
+
+/// Where they count.
+pub struct Beside {
+    /// Looking for cgroups, asking the Mesos agent.
+    pub watch: Arc<watch::Stats>,
+    /// Asking what runs inside containers.
+    pub scraper: Arc<Scraper>,
+    /// Walking writable layers and log volumes, if asked for.
+    pub disk: Option<Arc<DiskUsage>>,
+}
+
+impl Beside {
+    /// Everything, now.
+    pub fn counts(&self) -> Vec<Count> {
+        let mut out = discovery(&self.watch);
+        out.extend(scrapes(&self.scraper.stats()));
+        out.extend(walks(&self.disk.as_ref().map(|disk| disk.stats()).unwrap_or_default()));
+        out
+    }
+}
+
+fn discovery(stats: &watch::Stats) -> Vec<Count> {
+    vec![
+        ("cgroup_scans", "", stats.scan.scans.load(Relaxed)),
+        ("cgroup_scan_errors", "unreadable", stats.scan.errors.load(Relaxed)),
+        ("cgroup_scan_errors", "over_bound", stats.scan.over_bound.load(Relaxed)),
+        ("cgroup_scan_errors", "foreign_name", stats.scan.foreign_names.load(Relaxed)),
+        ("mesos_asked", "", stats.agent_asked.load(Relaxed)),
+        ("mesos_errors", "any", stats.agent_errors.load(Relaxed)),
+        ("mesos_errors", "recovering", stats.agent_recovering.load(Relaxed)),
+        ("mesos_errors", "partial", stats.agent_partial.load(Relaxed)),
+    ]
+}
+
+fn scrapes(stats: &inapp::Stats) -> Vec<Count> {
+    let dropped = &stats.dropped;
+    let mut out = vec![
+        ("inapp_scrapes", "", stats.scrapes),
+        ("inapp_paused", "", stats.paused),
+        ("inapp_dropped", "non_finite", dropped.non_finite),
+        ("inapp_dropped", "over_cap", dropped.over_cap),
+        ("inapp_dropped", "too_long", dropped.too_long),
+        ("inapp_dropped", "duplicate", dropped.duplicate),
+        ("inapp_dropped", "bucket", dropped.buckets),
+        ("inapp_dropped", "malformed", dropped.malformed),
+        ("inapp_namespace_threads", "", stats.namespace_threads),
+    ];
+    out.extend(by_cause("inapp_errors", &inapp::Error::CAUSES, &stats.failures));
+    out
+}
+
+fn walks(stats: &disk_usage::Stats) -> Vec<Count> {
+    let mut out = vec![
+        ("disk_walks", "", stats.walks),
+        ("disk_walk_inodes", "", stats.inodes),
+        ("disk_walks_incomplete", "", stats.incomplete),
+        ("disk_walk_unreadable", "", stats.unreadable),
+    ];
+    out.extend(by_cause("disk_walk_errors", &disk_usage::Error::CAUSES, &stats.failures));
+    out
+}
+
+/// Also the causes that have not come up yet: a rise from 0 can be alerted on, an appearance cannot.
+fn by_cause(
+    name: &'static str,
+    causes: &[&'static str],
+    counted: &BTreeMap<&'static str, u64>,
+) -> Vec<Count> {
+    causes.iter().map(|cause| (name, *cause, counted.get(cause).copied().unwrap_or(0))).collect()
+}
