@@ -110,7 +110,7 @@ pub enum Event {
         /// The container.
         container: Arc<Container>,
     },
-    /// Name, health, limits, addresses or state are different; the inventory has it.
+    /// Name, health, addresses or state are different, and the inventory has it; or limits are, and the kernel has them.
     Updated {
         /// Its id.
         id: String,

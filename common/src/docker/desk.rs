@@ -207,6 +207,11 @@ impl Desk {
                     self.want(id);
                 }
             }
+            Happening::Limits => {
+                if self.known.contains_key(id) {
+                    self.news.push(Event::Updated { id: id.to_owned() });
+                }
+            }
             Happening::Died(code) => {
                 let told = self.ended(id, code, false);
                 if let Some(look) = self.looks.get_mut(id) {

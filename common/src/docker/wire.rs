@@ -162,6 +162,8 @@ pub(super) enum Happening {
     Destroyed,
     /// Something of it is different: look.
     Changed,
+    /// Its limits are different: nothing that an inspection would show, but whoever reads the kernel wants to know.
+    Limits,
 }
 
 /// One event of `GET /events`, about one container.
@@ -219,7 +221,8 @@ pub(super) fn parse_event(line: &[u8]) -> serde_json::Result<Option<Heard>> {
         "die" => Happening::Died(attributes.exit_code.parse().ok()),
         "oom" => Happening::Oom,
         "destroy" => Happening::Destroyed,
-        "health_status" | "rename" | "update" | "pause" | "unpause" => Happening::Changed,
+        "health_status" | "rename" | "pause" | "unpause" => Happening::Changed,
+        "update" => Happening::Limits,
         _ => return Ok(None),
     };
     Ok(about(id, happening))

@@ -12,9 +12,13 @@ pub(super) fn print(event: &Event<'_>, now: SystemTime, colour: bool) -> String 
     event.record(&mut fields);
     let level = event.metadata().level();
     let (on, off) = if colour { (ink(level), "\x1b[0m") } else { ("", "") };
-    let target = short(event.metadata().target());
+    // an episode names its subject itself
+    let room = match short(event.metadata().target()) {
+        "logging" => String::new(),
+        room => format!("{room}: "),
+    };
     let time = humantime::format_rfc3339_millis(now);
-    format!("{time} {on}{level:>5}{off} {target}: {}{}\n", fields.message, fields.rest)
+    format!("{time} {on}{level:>5}{off} {room}{}{}\n", fields.message, fields.rest)
 }
 
 /// The room of the house the event comes from: `common::carbon::lane` is `carbon`, `dadvisor` itself stays.

@@ -7,8 +7,8 @@ use e2e::docker::{Container, Docker};
 use e2e::wait::eventually;
 use std::time::Duration;
 
-/// Limits are read once a minute; then comes the pass and a look at it.
-const LIMITS: Duration = Duration::from_secs(65);
+/// The engine tells of an update, and the next pass reads the limits; without it they are read once a minute.
+const LIMITS: Duration = Duration::from_secs(15);
 const MIB: f64 = 1024.0 * 1024.0;
 
 fn has_limits(d: &Dadvisor, c: &Container, memory: f64, cores: f64, pids: f64) -> Result<()> {

@@ -86,6 +86,18 @@ fn the_past_makes_the_first_list_news() {
 }
 
 #[test]
+fn changed_limits_are_told_without_a_look() {
+    let (mut desk, stats) = (Desk::new(Some(vec![])), Stats::default());
+    hear(&mut desk, 1, Happening::Limits);
+    assert!(names(&mut desk).is_empty(), "nobody knows it yet");
+    hear(&mut desk, 1, Happening::Started);
+    look_all(&mut desk, &stats, 1);
+    hear(&mut desk, 1, Happening::Limits);
+    assert_eq!(names(&mut desk), ["started 1", "updated 1"]);
+    assert!(desk.next_look(8).is_none());
+}
+
+#[test]
 fn a_death_is_not_undone_by_an_older_look() {
     let (mut desk, stats) = (Desk::new(Some(vec![])), Stats::default());
     hear(&mut desk, 1, Happening::Started);

@@ -96,11 +96,10 @@ fn events() {
     assert_eq!(on("start"), Some(Happening::Started));
     assert_eq!(on("oom"), Some(Happening::Oom));
     assert_eq!(on("destroy"), Some(Happening::Destroyed));
-    for action in
-        ["rename", "update", "pause", "unpause", "health_status: unhealthy", "health_status"]
-    {
+    for action in ["rename", "pause", "unpause", "health_status: unhealthy", "health_status"] {
         assert_eq!(on(action), Some(Happening::Changed));
     }
+    assert_eq!(on("update"), Some(Happening::Limits));
     for action in ["exec_start: sh", "kill", "attach", "", "create"] {
         assert_eq!(on(action), None);
     }
