@@ -33,6 +33,8 @@ pub(super) struct Plan {
     not_before: Duration,
     probe_at: Duration,
     idle: bool,
+    /// Nothing has arrived yet. The first batch of a process is not held back: a fleet does not start in one instant.
+    first: bool,
 }
 
 impl Plan {
@@ -49,6 +51,7 @@ impl Plan {
             not_before: Duration::ZERO,
             probe_at: Duration::ZERO,
             idle: true,
+            first: true,
         }
     }
 
@@ -58,7 +61,8 @@ impl Plan {
             self.idle = true;
             return Step::Wait(None);
         }
-        if std::mem::replace(&mut self.idle, false) {
+        let (idle, first) = (std::mem::take(&mut self.idle), std::mem::take(&mut self.first));
+        if idle && !first {
             self.not_before = self.not_before.max(now + self.splay);
         }
         if now < self.not_before {
@@ -159,6 +163,9 @@ mod tests {
     #[test]
     fn what_arrives_after_a_pause_is_held_back_by_the_splay_but_not_at_the_end() {
         let mut plan = plan(1, 0, 3 * SECOND);
+        assert_eq!(plan.next(Duration::ZERO, false), Step::Wait(None));
+        assert_eq!(plan.next(Duration::ZERO, true), Step::Deliver(0), "the first of all");
+        assert_eq!(plan.next(Duration::ZERO, false), Step::Wait(None));
         assert_eq!(plan.next(SECOND, true), Step::Wait(Some(4 * SECOND)));
         assert_eq!(plan.next(2 * SECOND, true), Step::Wait(Some(4 * SECOND)));
         assert_eq!(plan.next(4 * SECOND, true), Step::Deliver(0));

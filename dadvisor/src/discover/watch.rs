@@ -10,7 +10,7 @@ pub use merge::{Merged, merge};
 
 use crate::discover::cgroup_scan::{Found, Kind, Places, ScanStats, Scanner};
 use common::container::Container;
-use common::docker::Inventory;
+use common::docker::{Engine, Inventory};
 use common::ids::NodeName;
 use common::logging::Episode;
 use common::mesos::{Agent, Answer, AskError, Book, Names};
@@ -77,6 +77,7 @@ pub async fn watch(
         stats,
         naming: Episode::new("naming containers by the Mesos agent"),
         telling_apart: Episode::new("a name for each container"),
+        heard: false,
     };
     let mut ticks = tokio::time::interval(settings.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,6 +107,8 @@ struct Watcher {
     stats: Arc<Stats>,
     naming: Episode,
     telling_apart: Episode,
+    /// The engine has said something.
+    heard: bool,
 }
 
 impl Watcher {
@@ -123,7 +126,10 @@ impl Watcher {
         }
         let same = before.len() == merged.containers.len()
             && before.iter().zip(&merged.containers).all(|(a, b)| Arc::ptr_eq(a, b));
-        if !same {
+        // the first word of the engine is passed on even if it is that nothing runs: somebody waits for it
+        let first =
+            inventory.engine != Engine::Unknown && !std::mem::replace(&mut self.heard, true);
+        if !same || first {
             self.out.send_replace(Arc::new(merged.containers));
         }
     }
