@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 /// The product's default tick.
 const TICK: Duration = Duration::from_secs(10);
-const TICKS: u32 = 6;
 
 /// Containers made for the measurement, removed when dropped.
 struct Containers {
@@ -86,18 +85,19 @@ impl Drop for Containers {
 }
 
 /// The table.
-pub fn run(count: usize, carbon: &str, binary: &Path) -> Result<String> {
+pub fn run(count: usize, ticks: u32, carbon: &str, binary: &Path) -> Result<String> {
+    let span = TICK * ticks;
     let containers = Containers::start(count)?;
     let pids = containers.pids()?;
     let dockerd = find("dockerd").context("dockerd does not run here")?;
     let groups = pids.iter().map(|pid| directories(*pid)).collect::<Result<Vec<_>>>()?;
 
-    let idle = share_over(dockerd, TICK * TICKS)?;
+    let idle = share_over(dockerd, span)?;
     let mut floors = Vec::new();
     for method in [Method::Held, Method::Beneath, Method::Path] {
         let mut floor = Floor::new(method, &groups, &pids)?;
         let files = floor.files() / count.max(1);
-        floors.push((method, files, floor_share(&mut floor)?));
+        floors.push((method, files, floor_share(&mut floor, ticks)?));
     }
     let daemon = Daemon::start(binary, carbon, TICK, 7001)?;
     daemon.wait_for_containers(count, Duration::from_secs(120))?;
@@ -105,7 +105,7 @@ pub fn run(count: usize, carbon: &str, binary: &Path) -> Result<String> {
     std::thread::sleep(TICK * 2);
     let (docker_before, before) = (cpu_seconds(dockerd)?, cpu_seconds(daemon.pid())?);
     let start = Instant::now();
-    std::thread::sleep(TICK * TICKS);
+    std::thread::sleep(span);
     let wall = start.elapsed().as_secs_f64();
     let ours = (cpu_seconds(daemon.pid())? - before) / wall;
     let docker_with = (cpu_seconds(dockerd)? - docker_before) / wall;
@@ -142,11 +142,11 @@ fn share_over(pid: u32, time: Duration) -> Result<f64> {
 }
 
 /// CPU share of a floor that takes a pass per tick, caches as cold as a tick leaves them.
-fn floor_share(floor: &mut Floor) -> Result<f64> {
+fn floor_share(floor: &mut Floor, ticks: u32) -> Result<f64> {
     floor.pass()?;
     let me = std::process::id();
     let (before, start) = (cpu_seconds(me)?, Instant::now());
-    for _ in 0..TICKS {
+    for _ in 0..ticks {
         std::thread::sleep(TICK);
         floor.pass()?;
     }

@@ -47,6 +47,9 @@ enum What {
         /// How many.
         #[arg(long, default_value_t = 500)]
         count: usize,
+        /// Ticks of 10 s each figure is measured over.
+        #[arg(long, default_value_t = 6)]
+        ticks: u32,
         /// Carbon's plaintext address.
         #[arg(long)]
         carbon: String,
@@ -57,12 +60,13 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     dadvisor::kernel::read::budget::raise_nofile()?;
     let (title, table) = match args.what {
-        What::Cost => ("Cost of a pass per cgroup (median of 15 rounds, one run)", cost::run()?),
+        What::Cost => ("Cost of a pass per cgroup (median of 21 rounds, one run)", cost::run()?),
         What::Churn => ("Starts and stops", churn::run()?),
         What::Start => ("Size and start", start::run(&args.binary)?),
-        What::Containers { count, carbon } => {
-            ("Idle Docker containers, 10 s tick", containers::run(count, &carbon, &args.binary)?)
-        }
+        What::Containers { count, ticks, carbon } => (
+            "Idle Docker containers, 10 s tick",
+            containers::run(count, ticks, &carbon, &args.binary)?,
+        ),
     };
     println!("### {title}\n\n{table}");
     Ok(())
