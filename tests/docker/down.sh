@@ -16,6 +16,8 @@ if [ "$(cat "$state/dockerd.pid")" = systemd ]; then
 fi
 say "stopping dockerd"
 stop "$state/dockerd.pid" 20
+# a container in the host's network leaves a mount of its namespace behind
+awk '$5 ~ "^/run/qae-test-docker/" {print $5}' /proc/self/mountinfo | sort -r | while read -r mount; do umount -l "$mount" || :; done
 rm -rf /run/qae-test-docker "$SOCKET"
 if [ -e "$state/made-docker0" ]; then
   ip link delete docker0 2>/dev/null || :
