@@ -57,9 +57,10 @@ ours=1
 ! engine_answers || ours=0
 # an engine that ran before stays
 trap '[ $ours = 0 ] || tests/teardown.sh' EXIT
-before=$(traces)
 part setup setup
 [ $failed = 0 ] || die "setup failed, nothing was tested"
+# after the setup: an engine that was started just now may show what an earlier, killed run had left
+before=$(traces)
 part build cargo build --locked --workspace --bins
 [ $failed = 0 ] || die "the build failed, nothing was tested"
 part unit cargo test --locked --workspace --exclude e2e
