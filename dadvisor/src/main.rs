@@ -6,12 +6,9 @@ use dadvisor::args::{Args, Command};
 use dadvisor::config::Config;
 use dadvisor::{check, foreground, reload, top};
 use std::process::ExitCode;
-use std::time::Duration;
 use tokio::runtime::Builder;
 
 const NAME: &str = "dadvisor";
-/// How long an address in use is waited for: the one before may still be ending.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let args = match Args::from_command_line() {
@@ -47,7 +44,7 @@ async fn job(args: &Args, config: Config, screen: foreground::Screen) -> anyhow:
         Some(Command::Top(asked)) => top::run(&config.dadvisor, asked, stop.token).await,
         Some(Command::Check { .. }) => check::run(&config).await,
         None => {
-            let listener = serve::bind(config.dadvisor.listen, PATIENCE).await?;
+            let listener = serve::bind(config.dadvisor.listen, reload::PATIENCE).await?;
             let hangup = screen.hangup();
             let view = screen.open(listener.local_addr()?, &stop)?;
             let ended = reload::serve(args.config(), hangup, config, listener, stop).await;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// How long the address is waited for after the run before has ended.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an address in use is waited for: the run, or the process, before may still be ending.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the daemon ended.
 #[derive(Debug, thiserror::Error)]
