@@ -5,7 +5,6 @@
 mod identity;
 mod inspect;
 mod mesos_name;
-mod moment;
 mod task_id;
 
 pub use identity::{LABEL_APP, LABEL_INSTANCE, short_id};
@@ -48,7 +47,8 @@ pub enum State {
 }
 
 /// Result of the container's own health check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// Passed.
@@ -56,6 +56,7 @@ pub enum Health {
     /// Failed.
     Unhealthy,
     /// No check, or no result yet.
+    #[default]
     Unknown,
 }
 
@@ -88,6 +89,7 @@ pub struct Port {
 
 /// A directory mounted into the container for its logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogVolume {
     /// On the host.
     pub source: String,

@@ -3,7 +3,7 @@
 //! The rule (product.md, "Metric names"): a component is `[A-Za-z0-9_-]{1,200}` and starts with a letter or digit. Whatever is changed
 //! or cut gets `-` and 8 hex digits of a hash of the original, so two different names never share a series.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// Longest component this product writes, in bytes. Carbon's own limit is 251 (file name 255 with `.wsp`).
@@ -14,6 +14,7 @@ macro_rules! name_type {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
         pub struct $name(String);
 
         impl $name {
@@ -47,6 +48,65 @@ name_type! {
 name_type! {
     /// A host's name, as configured in `[node] name`, else its hostname.
     NodeName
+}
+
+/// A place in the event stream: `epoch:seq`. It names the state after the event `seq`; 0 is before the first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// Which store the numbers belong to: 1 to 32 letters and digits.
+    pub epoch: String,
+    /// Number of the last event seen.
+    pub seq: u64,
+}
+
+impl Cursor {
+    /// Reads `epoch:seq`; None for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (epoch, seq) = text.split_once(':')?;
+        let named =
+            (1..=32).contains(&epoch.len()) && epoch.bytes().all(|b| b.is_ascii_alphanumeric());
+        // `parse` alone would take a leading `+`
+        let number = !seq.is_empty() && seq.bytes().all(|b| b.is_ascii_digit());
+        (named && number).then_some(())?;
+        Some(Self {
+            epoch: epoch.to_owned(),
+            seq: seq.parse().ok().filter(|n| *n <= i64::MAX as u64)?,
+        })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.seq)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Cursor {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        let text = utoipa::openapi::schema::Type::String;
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(text)
+            .description(Some("A place in the event stream, `epoch:seq`."))
+            .examples(["9f3c2a7d51e04b86:4711"])
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Cursor {}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a cursor, `epoch:seq`"))
+    }
 }
 
 impl AppId {
@@ -134,6 +194,20 @@ mod tests {
         assert_eq!(component("eth0"), "eth0");
         assert!(component("").starts_with("x-"));
         assert!(component("-x").starts_with("x-x-"));
+    }
+
+    #[test]
+    fn a_cursor_is_an_epoch_and_a_number() {
+        let cursor = Cursor::parse("9f3c:4711").unwrap();
+        assert_eq!(
+            (cursor.epoch.as_str(), cursor.seq, cursor.to_string().as_str()),
+            ("9f3c", 4711, "9f3c:4711")
+        );
+        for wrong in
+            ["", ":", "a:", ":1", "a:+1", "a:-1", "a:1:2", "a b:1", "a:99999999999999999999", "é:1"]
+        {
+            assert_eq!(Cursor::parse(wrong), None, "{wrong}");
+        }
     }
 
     proptest! {

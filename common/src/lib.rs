@@ -1,6 +1,7 @@
 //! What two or more daemons of QAE share. Pure rooms (text or values in, values out) and thin shells round one outside thing;
 //! nothing here knows a daemon. Daemons import this crate and never each other.
 
+pub mod api_types;
 pub mod atomic_file;
 pub mod backoff;
 pub mod carbon;
@@ -17,6 +18,7 @@ mod lenient;
 pub mod logging;
 pub mod mesos;
 pub mod metric;
+pub mod moment;
 pub mod printable;
 pub mod serve;
 pub mod stop;

@@ -4,8 +4,9 @@
 //! [`Inspected::left_out`]; a field of a wrong type is as good as missing.
 
 use super::identity::{Facts, identify};
-use super::{Container, Health, LogVolume, Network, Port, Source, State, moment};
+use super::{Container, Health, LogVolume, Network, Port, Source, State};
 use crate::lenient::from_json;
+use crate::moment;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use wire::{Binding, NetworkSettings, Wire};

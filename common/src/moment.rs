@@ -1,4 +1,85 @@
-//! Docker's timestamps (RFC 3339, up to nine digits of fraction) as Unix milliseconds.
+//! Points in time: on the wire RFC 3339 (contracts.md: UTC with milliseconds), in memory Unix milliseconds. Pure but for [`Moment::now`].
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A point in time by the wall clock, in whole milliseconds since 1970. In JSON `2020-01-13T15:20:20.917Z`; read with any offset and
+/// any number of digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, example = "2026-01-13T15:20:20.917Z"))]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The last moment that has four digits for its year, so that all of them print.
+    pub const LAST: Self = Self(253_402_300_799_999);
+
+    /// Now, by this host's clock. A clock before 1970 reads as 1970.
+    pub fn now() -> Self {
+        SystemTime::now().into()
+    }
+
+    /// From Unix milliseconds; later ones than [`Self::LAST`] are cut to it.
+    pub fn from_unix_ms(ms: u64) -> Self {
+        Self(ms).min(Self::LAST)
+    }
+
+    /// From RFC 3339 text; None for what is none, and for times before 1970.
+    pub fn parse(text: &str) -> Option<Self> {
+        unix_ms(text).map(Self).filter(|m| *m <= Self::LAST)
+    }
+
+    /// Unix milliseconds.
+    pub fn unix_ms(self) -> u64 {
+        self.0
+    }
+
+    /// How long this is after `earlier`; zero if it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Later by so much.
+    pub fn after(self, duration: Duration) -> Self {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self::from_unix_ms(self.0.saturating_add(ms))
+    }
+
+    /// Earlier by so much.
+    pub fn before(self, duration: Duration) -> Self {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(ms))
+    }
+}
+
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Self {
+        let ms = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+        Self::from_unix_ms(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = UNIX_EPOCH + Duration::from_millis(self.0);
+        write!(f, "{}", humantime::format_rfc3339_millis(time))
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("not a time such as 2026-01-13T15:20:20.917Z"))
+    }
+}
 
 /// Unix milliseconds of `2020-01-13T15:20:20.917604118Z`, offsets allowed. None for what is no time, and for times before 1970:
 /// Docker writes year 1 for "never".
@@ -81,7 +162,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn in_json_and_back() {
+        let moment = Moment::parse("2020-01-13T16:20:20.9+01:00").unwrap();
+        assert_eq!(serde_json::to_string(&moment).unwrap(), "\"2020-01-13T15:20:20.900Z\"");
+        assert!(serde_json::from_str::<Moment>("\"yesterday\"").is_err());
+        assert_eq!(Moment::from_unix_ms(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
     proptest! {
+        #[test]
+        fn every_moment_comes_back(ms in 0..=Moment::LAST.unix_ms()) {
+            let moment = Moment::from_unix_ms(ms);
+            prop_assert_eq!(Moment::parse(&moment.to_string()), Some(moment));
+        }
+
         #[test]
         fn days_follow_each_other(day in 0i64..100_000) {
             // a walk by civil rules: the next day is either day+1, or the 1st of the next month

@@ -1,0 +1,12 @@
+//! `qae-api`: the light centre. It knows every app, instance and node, tells everyone what changed without losing a change, and is
+//! what people and scripts talk to.
+//!
+//! ```text
+//! agents' reports --.
+//!                    >-- observed --> reconcile --> changes --> centre: state and events in one transaction --> bus --> SSE readers
+//! Marathon ---------'                     ^                        |
+//!                                         '------- world <---------'   (in memory, at a cursor)
+//! ```
+
+pub mod change;
+pub mod world;

@@ -1,0 +1,3 @@
+//! The `qae-api` command.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `qae` command.
+
+fn main() {}

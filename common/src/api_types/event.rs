@@ -1,0 +1,122 @@
+//! An event of the bus (contracts.md section 1).
+
+use super::entity::Entity;
+use crate::ids::Cursor;
+use crate::moment::Moment;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! event_types {
+    ($($variant:ident $name:literal $doc:literal,)+) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum EventType {
+            $(#[doc = $doc] $variant,)+
+            /// One of a newer version; its payload is none of the entities.
+            #[serde(other)]
+            Other,
+        }
+
+        impl EventType {
+            /// Every type of this version.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// As in JSON.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ Self::Other => "other" }
+            }
+        }
+    };
+}
+
+event_types! {
+    AppChanged "app_changed" "An app is new or defined otherwise; payload: the app.",
+    AppDeleted "app_deleted" "An app is no more; payload: the app as it was.",
+    InstanceChanged "instance_changed" "An instance is new or different; payload: the instance.",
+    InstanceGone "instance_gone" "An instance ended; payload: the instance, `ended`.",
+    HealthChanged "health_changed" "Only the health is different; payload: the instance.",
+    NodeChanged "node_changed" "A node or an agent of it is new, different, or back; payload: the node.",
+    NodeSilent "node_silent" "An agent missed three reports; payload: the node.",
+    OomKilled "oom_killed" "The kernel killed a process of an instance for memory; payload: the instance.",
+    TicketUsed "ticket_used" "A viewer came with a ticket; payload: who, which instance.",
+}
+
+impl EventType {
+    /// From its name in JSON.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|t| t.name() == name)
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One change, as it was committed together with the state it describes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Event {
+    /// Which store it belongs to.
+    pub epoch: String,
+    /// Its number, without gaps within the epoch, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub time: Moment,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// What it is about: the entity's key ([`Entity::key`]).
+    pub subject: String,
+    /// Who made it: `user:<token name>`, `node:<name>`, `cluster:<name>`, `api`.
+    pub actor: String,
+    /// Why, in a few words for people.
+    #[serde(default)]
+    pub cause: String,
+    /// See [`EventType`].
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub payload: serde_json::Value,
+}
+
+impl Event {
+    /// The place right after it.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { epoch: self.epoch.clone(), seq: self.seq }
+    }
+
+    /// What a follower does with it: put the entity in its place, or forget it. None if it changes no entity, and for payloads that are
+    /// not what the type promises.
+    pub fn effect(&self) -> Option<Effect> {
+        let read = self.payload.clone();
+        Some(match self.kind {
+            EventType::AppChanged => Effect::Put(Entity::App(serde_json::from_value(read).ok()?)),
+            EventType::AppDeleted => {
+                let app: super::AppSpec = serde_json::from_value(read).ok()?;
+                Effect::Forget(Entity::App(app))
+            }
+            EventType::InstanceChanged | EventType::HealthChanged => {
+                Effect::Put(Entity::Instance(Box::new(serde_json::from_value(read).ok()?)))
+            }
+            EventType::InstanceGone => {
+                Effect::Forget(Entity::Instance(Box::new(serde_json::from_value(read).ok()?)))
+            }
+            EventType::NodeChanged | EventType::NodeSilent => {
+                Effect::Put(Entity::Node(serde_json::from_value(read).ok()?))
+            }
+            EventType::OomKilled | EventType::TicketUsed | EventType::Other => return None,
+        })
+    }
+}
+
+/// What an event does to a copy of the state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// It is there, and like this.
+    Put(Entity),
+    /// It is no more; as it last was.
+    Forget(Entity),
+}

@@ -1,0 +1,143 @@
+//! What agents tell the API (contracts.md section 2): whole state each time, under a digest.
+//!
+//! `PUT /v1/nodes/{node}/agents/{agent}` every 10 s and at once on change. Header [`HEADER_DIGEST`] names the state; if the API has it
+//! already, an empty body is enough; a digest it does not know is answered 409 `digest_unknown`, and the agent sends the whole. Header
+//! [`HEADER_RUN`] names the process, so that two agents that claim one node are noticed.
+
+use super::node::AgentState;
+use crate::container::{Health, LogVolume, Port, State};
+use crate::ids::{AppId, InstanceId};
+use crate::moment::Moment;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Header with the digest of the report's JSON ([`super::digest::hash`]).
+pub const HEADER_DIGEST: &str = "qae-digest";
+/// Header with the agent's run: `<host>.<start in Unix ms>.<random>`, host being a hash of the machine id.
+pub const HEADER_RUN: &str = "qae-run";
+
+/// A report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Report {
+    /// The agent's version.
+    pub version: String,
+    /// Where it listens, `host:port`.
+    pub address: String,
+    /// The node's data centre.
+    pub dc: String,
+    /// How it is.
+    #[serde(default)]
+    pub state: AgentState,
+    /// What it works without, in words.
+    #[serde(default)]
+    pub note: String,
+    /// Its own facts, by agent: dadvisor's are [`DadvisorFacts`].
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub facts: serde_json::Value,
+}
+
+/// What dadvisor knows: the inventory of the node's containers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DadvisorFacts {
+    /// The node itself.
+    #[serde(default)]
+    pub node: NodeFacts,
+    /// False while the engine has not answered since this agent's start, or is gone: `containers` is then what was last known, and
+    /// nothing may be taken as ended because it is not listed.
+    pub complete: bool,
+    /// Running, paused and restarting containers, by id.
+    #[serde(default)]
+    pub containers: Vec<ContainerFact>,
+    /// The latest ends, oldest first: at most 200, none older than an hour.
+    #[serde(default)]
+    pub ended: Vec<EndedFact>,
+}
+
+/// The host, as far as it does not change from tick to tick.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeFacts {
+    /// Processors.
+    #[serde(default)]
+    pub cpus: u32,
+    /// Memory, bytes.
+    #[serde(default)]
+    pub memory_bytes: u64,
+    /// Kernel release.
+    #[serde(default)]
+    pub kernel: String,
+    /// The Docker engine's version; empty without one.
+    #[serde(default)]
+    pub docker: String,
+    /// An address of this host that others can use for published ports of `0.0.0.0`; empty if unknown.
+    #[serde(default)]
+    pub address: String,
+}
+
+/// A container of the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ContainerFact {
+    /// Docker's 64 hex digits, or the Mesos container id.
+    pub id: String,
+    /// The engine's name for it.
+    #[serde(default)]
+    pub name: String,
+    /// The app it belongs to.
+    pub app: AppId,
+    /// Which instance of it.
+    pub instance: InstanceId,
+    /// The Mesos task id, if it is a task, whatever labels call it.
+    #[serde(default)]
+    pub task: Option<String>,
+    /// What it is doing.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "running"))]
+    pub state: State,
+    /// Its own health check's verdict.
+    #[serde(default)]
+    pub health: Health,
+    /// Start of its current run.
+    #[serde(default)]
+    pub started_at: Option<Moment>,
+    /// Image name as it was asked for.
+    #[serde(default)]
+    pub image: String,
+    /// Image id.
+    #[serde(default)]
+    pub digest: String,
+    /// Restarts by the engine's restart policy.
+    #[serde(default)]
+    pub restarts: u64,
+    /// Published ports.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub ports: Vec<Port>,
+    /// Log volumes.
+    #[serde(default)]
+    pub log_volumes: Vec<LogVolume>,
+    /// Labels that begin with `qae.`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// OOM kills seen in it.
+    #[serde(default)]
+    pub oom_kills: u64,
+}
+
+/// The end of a container's run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EndedFact {
+    /// As it last was.
+    pub container: ContainerFact,
+    /// When.
+    pub at: Moment,
+    /// Exit code, where the engine told.
+    #[serde(default)]
+    pub code: Option<i64>,
+    /// The kernel killed it for memory.
+    #[serde(default)]
+    pub oom: bool,
+}
