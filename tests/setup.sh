@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [build|docker|graphite|tools|guest|all]...: installs and starts what this repository needs on this machine, and says so.
+# setup.sh [build|docker|graphite|tools|schemathesis|guest|all]...: installs and starts what this repository needs on this machine, and says so.
 # What is there already is left alone, so that it can run before every test. Downloads and state go to QAE_TEST_CACHE
 # (default ~/.cache/qae-tests); teardown.sh stops what was started.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -53,6 +53,19 @@ setup_tools() {
   packages faketime:faketime
 }
 
+# What reads the API's description and tries to break it; pinned, in an environment of its own.
+setup_schemathesis() {
+  local home=$CACHE/schemathesis pins="schemathesis==4.32.5 openapi-spec-validator==0.9.0"
+  [ "$(cat "$home/.complete" 2>/dev/null)" != "$pins" ] || return 0
+  python3 -c 'import ensurepip, venv' 2>/dev/null || packages /nonexistent:python3-venv
+  say "installing schemathesis"
+  rm -rf "$home"
+  python3 -m venv "$home"
+  # shellcheck disable=SC2086 # one word each
+  "$home/bin/pip" install -q --disable-pip-version-check --no-input $pins
+  echo "$pins" >"$home/.complete"
+}
+
 setup_guest() {
   packages qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs
   "$ROOT/tests/guest/build.sh"
@@ -62,8 +75,8 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(all)
 for part in "${parts[@]}"; do
   case $part in
-    build | docker | graphite | tools | guest) "setup_$part" ;;
-    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_guest ;;
-    *) die "unknown part $part (build, docker, graphite, tools, guest, all)" ;;
+    build | docker | graphite | tools | schemathesis | guest) "setup_$part" ;;
+    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_schemathesis; setup_guest ;;
+    *) die "unknown part $part (build, docker, graphite, tools, schemathesis, guest, all)" ;;
   esac
 done
