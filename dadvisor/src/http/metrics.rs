@@ -7,6 +7,7 @@ use super::own::Own;
 use super::{Face, Neighbours};
 use crate::board::{Entry, PassStats, lock};
 use crate::sample::Field;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +16,8 @@ use common::container::{Container, Source};
 use common::docker::Engine;
 use common::exposition::{self, Exposition, Labels, family};
 use common::metric::{Name, Value};
+use futures_util::stream;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
@@ -46,7 +49,8 @@ pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
         );
     });
     own.neighbours(&(face.neighbours)());
-    ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], out.finish()).into_response()
+    let pieces = stream::iter(out.pieces().map(Ok::<_, Infallible>));
+    ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], Body::from_stream(pieces)).into_response()
 }
 
 /// What tells one container from another; two instances of the same name still differ by `container`.
