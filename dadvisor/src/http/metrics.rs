@@ -6,6 +6,7 @@
 use super::own::Own;
 use super::{Face, Neighbours};
 use crate::board::{Entry, PassStats, lock};
+use crate::count::Count;
 use crate::sample::Field;
 use axum::body::Body;
 use axum::extract::State;
@@ -160,16 +161,15 @@ impl OwnFigures<'_> {
                 Value::Float(*seconds),
             );
         }
-        for (name, kind, count) in &stats.counters {
-            self.count(name, kind, *count, "What the collector counts.");
-        }
+        self.counts(&stats.counters, "What the collector counts.");
     }
 
-    fn count(&mut self, name: &str, kind: &str, count: u64, help: &str) {
-        let labels =
-            if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
-        let name = format!("{}_total", name.trim_end_matches("_total"));
-        self.labelled(&name, help, &labels, Value::Int(count));
+    fn counts(&mut self, counts: &[Count], help: &str) {
+        for Count { name, kind, count } in counts {
+            let labels =
+                if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
+            self.labelled(&format!("{name}_total"), help, &labels, Value::Int(*count));
+        }
     }
 
     fn process(&mut self, own: Own) {
@@ -191,9 +191,8 @@ impl OwnFigures<'_> {
             let name = format!("docker_{name}_total");
             self.one(&name, "What following the Docker engine counts.", Value::Int(*count));
         }
-        for (name, kind, count) in &neighbours.counts {
-            self.count(name, kind, *count, "What discovery, in-app scrapes and disk walks count.");
-        }
+        let help = "What discovery, in-app scrapes and disk walks count.";
+        self.counts(&neighbours.counts, help);
     }
 
     fn carbon(&mut self, status: &Status) {

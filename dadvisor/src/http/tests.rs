@@ -79,7 +79,7 @@ impl Server {
             carbon: carbon.status(),
             docker: Some(docker::Engine::Up { version: "28.2.2".to_owned() }),
             docker_counts: vec![("events", 9)],
-            counts: vec![("inapp_errors", "timeout", 2)],
+            counts: vec![Count::of("inapp_errors", "timeout", 2)],
         };
         let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
         let face = Face::new(&config, board.clone(), Arc::default(), counts.clone(), neighbours);
