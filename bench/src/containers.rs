@@ -112,6 +112,7 @@ pub fn run(count: usize, ticks: u32, carbon: &str, binary: &Path) -> Result<Stri
     let rss = resident(daemon.pid())?;
     let points = daemon.metric("dadvisor_points")?;
     let pass = daemon.metric("dadvisor_pass_seconds")?;
+    let inspections = daemon.metric("dadvisor_docker_inspects_total")?;
 
     let percent = |share: f64| format!("{:.2} %", share * 100.0);
     let mut table = Table::new(&["what", "figure"]);
@@ -128,6 +129,7 @@ pub fn run(count: usize, ticks: u32, carbon: &str, binary: &Path) -> Result<Stri
     add("points per pass".into(), format!("{points:.0}"));
     add("last pass".into(), format!("{:.1} ms", pass * 1e3));
     add("dadvisor resident".into(), format!("{:.1} MB", to_f64(rss) / 1e6));
+    add("inspections by the engine".into(), format!("{inspections:.0}"));
     add("descriptors held".into(), daemon.descriptors()?.to_string());
     add("dockerd without dadvisor".into(), percent(idle));
     add("dockerd with dadvisor".into(), percent(docker_with));

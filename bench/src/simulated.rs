@@ -1,9 +1,8 @@
 //! Cgroups without containers, made on this kernel for the time of a measurement and removed when dropped.
 
 use anyhow::{Context, Result, bail};
-use common::container::{Container, Health, Network, Source, State};
+use common::container::{Container, Source};
 use common::ids::{AppId, InstanceId};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,26 +68,11 @@ impl Cgroups {
     /// Cgroup `n` as discovery would hand it over.
     pub fn container(&self, n: usize) -> Arc<Container> {
         let path = format!("/{PARENT}/c{n}");
+        let app = AppId::new(format!("bench/app-{}", n % 50));
         Arc::new(Container {
-            id: path.clone(),
             name: format!("c{n}"),
-            source: Source::Cgroup,
-            app: AppId::new(format!("bench/app-{}", n % 50)),
-            instance: InstanceId::new(format!("c{n}")),
-            state: State::Running,
-            health: Health::Unknown,
-            pid: None,
-            started_at_ms: None,
-            image: String::new(),
-            image_id: String::new(),
-            restarts: 0,
-            network: Network::Own,
-            addresses: Vec::new(),
-            ports: Vec::new(),
-            log_volumes: Vec::new(),
-            labels: BTreeMap::new(),
-            cgroup_parent: None,
-            cgroup: Some(path),
+            cgroup: Some(path.clone()),
+            ..Container::new(path, Source::Cgroup, app, InstanceId::new(format!("c{n}")))
         })
     }
 

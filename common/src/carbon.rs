@@ -41,7 +41,7 @@ mod sender;
 mod spool;
 mod status;
 
-pub use status::{State, Status};
+pub use status::{Sending, State, Status};
 
 use crate::metric::Batch;
 use sender::Sender;

@@ -139,3 +139,31 @@ pub struct Container {
     /// Cgroup path below each hierarchy's root, where the source knows it (Mesos, plain cgroups).
     pub cgroup: Option<String>,
 }
+
+impl Container {
+    /// A running container of which nothing else is known: called by its id, in a network of its own.
+    pub fn new(id: impl Into<String>, source: Source, app: AppId, instance: InstanceId) -> Self {
+        let id = id.into();
+        Self {
+            name: id.clone(),
+            id,
+            source,
+            app,
+            instance,
+            state: State::Running,
+            health: Health::Unknown,
+            pid: None,
+            started_at_ms: None,
+            image: String::new(),
+            image_id: String::new(),
+            restarts: 0,
+            network: Network::Own,
+            addresses: Vec::new(),
+            ports: Vec::new(),
+            log_volumes: Vec::new(),
+            labels: BTreeMap::new(),
+            cgroup_parent: None,
+            cgroup: None,
+        }
+    }
+}

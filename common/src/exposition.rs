@@ -1,9 +1,16 @@
 //! Prometheus text (version 0.0.4): families that are filled in any order and printed whole, HELP and TYPE once each. Pure.
+//!
+//! Samples are kept as values and printed piece by piece, since the text of a host with many containers is many times as large.
 
 use crate::metric::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::vec;
 
-/// The `Content-Type` of what [`Exposition::finish`] makes.
+/// Bytes of a piece of text, about.
+pub const PIECE: usize = 32 << 10;
+
+/// The `Content-Type` of what [`Exposition::pieces`] makes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What a family's values do.
@@ -29,47 +36,50 @@ impl Kind {
     }
 }
 
-/// The labels of a sample, escaped once and used for many: `a="1",b="2"`.
+/// The labels of a sample, escaped once and shared by many: `a="1",b="2"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Labels(String);
+pub struct Labels(Arc<str>);
 
 impl Labels {
     /// Label names must be `[a-zA-Z_][a-zA-Z0-9_]*`: they come from code. Values may be any text.
     pub fn new(pairs: &[(&str, &str)]) -> Self {
-        let mut out = Self::default();
+        let mut out = String::new();
         for (name, value) in pairs {
-            out = out.and(name, value);
+            append(&mut out, name, value);
         }
-        out
+        Self(out.into())
     }
 
     /// The same and one more.
     #[must_use]
     pub fn and(&self, name: &str, value: &str) -> Self {
-        let mut out = self.0.clone();
-        if !out.is_empty() {
-            out.push(',');
-        }
-        out.push_str(name);
-        out.push_str("=\"");
-        for c in value.chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                '"' => out.push_str("\\\""),
-                '\n' => out.push_str("\\n"),
-                c => out.push(c),
-            }
-        }
-        out.push('"');
-        Self(out)
+        let mut out = String::from(&*self.0);
+        append(&mut out, name, value);
+        Self(out.into())
     }
+}
+
+fn append(out: &mut String, name: &str, value: &str) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    out.push_str(name);
+    out.push_str("=\"");
+    for c in value.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
 }
 
 #[derive(Debug)]
 struct Family {
-    kind: Kind,
     help: String,
-    lines: Vec<u8>,
+    samples: Vec<(Labels, Value)>,
 }
 
 /// A text in the making.
@@ -81,42 +91,60 @@ pub struct Exposition {
 impl Exposition {
     /// Adds one sample to its family, which begins with its first. A value that is not finite is left out: absent, not `NaN`.
     pub fn add(&mut self, name: &str, help: &str, labels: &Labels, value: Value) {
-        if !self.families.contains_key(name) {
-            let family = Family { kind: Kind::of(name), help: help.to_owned(), lines: Vec::new() };
-            self.families.insert(name.to_owned(), family);
+        if !value.as_f64().is_finite() {
+            return;
         }
-        let Some(Family { lines, .. }) = self.families.get_mut(name) else { return };
-        let start = lines.len();
-        lines.extend_from_slice(name.as_bytes());
-        if !labels.0.is_empty() {
-            lines.push(b'{');
-            lines.extend_from_slice(labels.0.as_bytes());
-            lines.push(b'}');
+        if let Some(family) = self.families.get_mut(name) {
+            family.samples.push((labels.clone(), value));
+            return;
         }
-        lines.push(b' ');
-        if value.write(lines) {
-            lines.push(b'\n');
-        } else {
-            lines.truncate(start);
-        }
+        let family = Family { help: help.to_owned(), samples: vec![(labels.clone(), value)] };
+        self.families.insert(name.to_owned(), family);
     }
 
-    /// The text, families sorted by name.
-    pub fn finish(self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.families.values().map(|f| f.lines.len() + 200).sum());
-        for (name, family) in self.families {
-            if family.lines.is_empty() {
-                continue;
+    /// The text in pieces that end with a line, each of some [`PIECE`] bytes, families sorted by name.
+    pub fn pieces(self) -> impl Iterator<Item = Vec<u8>> {
+        let mut families = self.families.into_iter();
+        let mut under_way: Option<(String, vec::IntoIter<(Labels, Value)>)> = None;
+        std::iter::from_fn(move || {
+            let mut out = Vec::with_capacity(PIECE + PIECE / 8);
+            while out.len() < PIECE {
+                if let Some((name, samples)) = &mut under_way {
+                    match samples.next() {
+                        Some((labels, value)) => print(&mut out, name, &labels, value),
+                        None => under_way = None,
+                    }
+                } else if let Some((name, Family { help, samples })) = families.next() {
+                    let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+                    let kind = Kind::of(&name).word();
+                    let head = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+                    out.extend_from_slice(head.as_bytes());
+                    under_way = Some((name, samples.into_iter()));
+                } else {
+                    break;
+                }
             }
-            let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
-            let kind = family.kind.word();
-            out.extend_from_slice(
-                format!("# HELP {name} {help}\n# TYPE {name} {kind}\n").as_bytes(),
-            );
-            out.extend_from_slice(&family.lines);
-        }
-        out
+            (!out.is_empty()).then_some(out)
+        })
     }
+
+    /// The whole text: for those with little to say.
+    pub fn finish(self) -> Vec<u8> {
+        self.pieces().flatten().collect()
+    }
+}
+
+fn print(out: &mut Vec<u8>, name: &str, labels: &Labels, value: Value) {
+    out.extend_from_slice(name.as_bytes());
+    if !labels.0.is_empty() {
+        out.push(b'{');
+        out.extend_from_slice(labels.0.as_bytes());
+        out.push(b'}');
+    }
+    out.push(b' ');
+    // finite: add() has seen to that
+    value.write(out);
+    out.push(b'\n');
 }
 
 /// A metric's dotted name below a prefix as a family's name: `cpu.percent` below `qae_container` is `qae_container_cpu_percent`.
@@ -153,6 +181,25 @@ mod tests {
              x_total{app=\"b\",dc=\"d\"} 1.5\n# HELP y How much y.\n# TYPE y gauge\ny 0.5\n"
         );
         assert_eq!(family("qae_node", "load.1m"), "qae_node_load_1m");
+    }
+
+    #[test]
+    fn pieces_end_with_a_line_and_are_the_text() {
+        let mut out = Exposition::default();
+        for n in 0..5_000 {
+            let labels = Labels::new(&[("n", &n.to_string())]);
+            for name in ["a_total", "b"] {
+                out.add(name, "Much.", &labels, Value::Int(n));
+            }
+        }
+        let pieces: Vec<Vec<u8>> = out.pieces().collect();
+        assert!(pieces.len() > 3, "{}", pieces.len());
+        for piece in &pieces {
+            assert!(piece.ends_with(b"\n") && piece.len() < PIECE + 1_000, "{}", piece.len());
+        }
+        let text = String::from_utf8(pieces.concat()).unwrap();
+        assert_eq!(text.lines().count(), 10_004);
+        assert_eq!(text.lines().filter(|l| l.starts_with("b{")).count(), 5_000);
     }
 
     /// Reads a label value back as Prometheus' parser does.

@@ -1,14 +1,12 @@
 //! What the daemon's side jobs count (discovery, in-app scrapes, disk walks), gathered for `/metrics`.
 
+use crate::count::Count;
 use crate::discover::watch;
 use crate::disk_usage::{self, DiskUsage};
 use crate::inapp::{self, Scraper};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Name, kind (empty where there is only one), count.
-type Count = (&'static str, &'static str, u64);
 
 /// Where they count.
 pub struct Beside {
@@ -32,29 +30,29 @@ impl Beside {
 
 fn discovery(stats: &watch::Stats) -> Vec<Count> {
     vec![
-        ("cgroup_scans", "", stats.scan.scans.load(Relaxed)),
-        ("cgroup_scan_errors", "unreadable", stats.scan.errors.load(Relaxed)),
-        ("cgroup_scan_errors", "over_bound", stats.scan.over_bound.load(Relaxed)),
-        ("cgroup_scan_errors", "foreign_name", stats.scan.foreign_names.load(Relaxed)),
-        ("mesos_asked", "", stats.agent_asked.load(Relaxed)),
-        ("mesos_errors", "any", stats.agent_errors.load(Relaxed)),
-        ("mesos_errors", "recovering", stats.agent_recovering.load(Relaxed)),
-        ("mesos_errors", "partial", stats.agent_partial.load(Relaxed)),
+        Count::one("cgroup_scans", stats.scan.scans.load(Relaxed)),
+        Count::of("cgroup_scan_errors", "unreadable", stats.scan.errors.load(Relaxed)),
+        Count::of("cgroup_scan_errors", "over_bound", stats.scan.over_bound.load(Relaxed)),
+        Count::of("cgroup_scan_errors", "foreign_name", stats.scan.foreign_names.load(Relaxed)),
+        Count::one("mesos_asked", stats.agent_asked.load(Relaxed)),
+        Count::of("mesos_errors", "any", stats.agent_errors.load(Relaxed)),
+        Count::of("mesos_errors", "recovering", stats.agent_recovering.load(Relaxed)),
+        Count::of("mesos_errors", "partial", stats.agent_partial.load(Relaxed)),
     ]
 }
 
 fn scrapes(stats: &inapp::Stats) -> Vec<Count> {
     let dropped = &stats.dropped;
     let mut out = vec![
-        ("inapp_scrapes", "", stats.scrapes),
-        ("inapp_paused", "", stats.paused),
-        ("inapp_dropped", "non_finite", dropped.non_finite),
-        ("inapp_dropped", "over_cap", dropped.over_cap),
-        ("inapp_dropped", "too_long", dropped.too_long),
-        ("inapp_dropped", "duplicate", dropped.duplicate),
-        ("inapp_dropped", "bucket", dropped.buckets),
-        ("inapp_dropped", "malformed", dropped.malformed),
-        ("inapp_namespace_threads", "", stats.namespace_threads),
+        Count::one("inapp_scrapes", stats.scrapes),
+        Count::one("inapp_paused", stats.paused),
+        Count::of("inapp_dropped", "non_finite", dropped.non_finite),
+        Count::of("inapp_dropped", "over_cap", dropped.over_cap),
+        Count::of("inapp_dropped", "too_long", dropped.too_long),
+        Count::of("inapp_dropped", "duplicate", dropped.duplicate),
+        Count::of("inapp_dropped", "bucket", dropped.buckets),
+        Count::of("inapp_dropped", "malformed", dropped.malformed),
+        Count::one("inapp_namespace_threads", stats.namespace_threads),
     ];
     out.extend(by_cause("inapp_errors", &inapp::Error::CAUSES, &stats.failures));
     out
@@ -62,10 +60,10 @@ fn scrapes(stats: &inapp::Stats) -> Vec<Count> {
 
 fn walks(stats: &disk_usage::Stats) -> Vec<Count> {
     let mut out = vec![
-        ("disk_walks", "", stats.walks),
-        ("disk_walk_inodes", "", stats.inodes),
-        ("disk_walks_incomplete", "", stats.incomplete),
-        ("disk_walk_unreadable", "", stats.unreadable),
+        Count::one("disk_walks", stats.walks),
+        Count::one("disk_walk_inodes", stats.inodes),
+        Count::one("disk_walks_incomplete", stats.incomplete),
+        Count::one("disk_walk_unreadable", stats.unreadable),
     ];
     out.extend(by_cause("disk_walk_errors", &disk_usage::Error::CAUSES, &stats.failures));
     out
@@ -77,5 +75,8 @@ fn by_cause(
     causes: &[&'static str],
     counted: &BTreeMap<&'static str, u64>,
 ) -> Vec<Count> {
-    causes.iter().map(|cause| (name, *cause, counted.get(cause).copied().unwrap_or(0))).collect()
+    causes
+        .iter()
+        .map(|cause| Count::of(name, cause, counted.get(cause).copied().unwrap_or(0)))
+        .collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! Every container has a lock of its own, so a reader never holds up a pass for longer than it takes to print one container.
 
+use crate::count::Count;
 use crate::rate::{self, Previous};
 use crate::recent::Recent;
 use crate::sample::Sample;
@@ -85,9 +86,8 @@ pub struct PassStats {
     pub containers: u64,
     /// Points made in the last pass.
     pub points: u64,
-    /// Counters that only rise, by name (`ticks_missed`, `clock_steps`, `points_refused`, `containers_started`, ...), and by family or
-    /// cause where there are several.
-    pub counters: Vec<(&'static str, String, u64)>,
+    /// What is counted: `ticks_missed`, `clock_steps`, `points_refused`, `containers_started`, ...
+    pub counters: Vec<Count>,
     /// Seconds spent per family, all passes.
     pub family_seconds: Vec<(&'static str, f64)>,
 }

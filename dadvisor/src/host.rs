@@ -50,6 +50,7 @@ pub struct Host {
     vm: Source<vm::Vm>,
     disks: Source<disks::Disks>,
     filesystems: Source<filesystems::Filesystems>,
+    mounts: filesystems::Mounts,
     net: Source<net::Net>,
     tcp: Source<tcp::Tcp>,
     pressure: Source<pressure::Pressures>,
@@ -68,6 +69,7 @@ impl Host {
             vm: Source::new("vm"),
             disks: Source::new("disks"),
             filesystems: Source::new("filesystems"),
+            mounts: filesystems::Mounts::default(),
             net: Source::new("net"),
             tcp: Source::new("tcp"),
             pressure: Source::new("pressure"),
@@ -84,7 +86,7 @@ impl Host {
         self.memory.take(now, memory::read(roots));
         self.vm.take(now, vm::read(roots));
         self.disks.take(now, disks::read(roots));
-        let (read, failed) = filesystems::read(roots);
+        let (read, failed) = self.mounts.read(roots);
         self.filesystems.take_part(now, read, failed);
         self.net.take(now, net::read(roots));
         self.tcp.take(now, tcp::read(roots));

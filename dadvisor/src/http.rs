@@ -19,6 +19,7 @@ pub mod view;
 
 use crate::board::Board;
 use crate::config::Config;
+use crate::count::Count;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -39,8 +40,8 @@ pub struct Neighbours {
     pub docker: Option<docker::Engine>,
     /// What following it counts.
     pub docker_counts: Vec<(&'static str, u64)>,
-    /// What discovery, in-app scrapes and disk walks count: name, kind (may be empty), count.
-    pub counts: Vec<(&'static str, &'static str, u64)>,
+    /// What discovery, in-app scrapes and disk walks count.
+    pub counts: Vec<Count>,
 }
 
 /// What the answers are made from.

@@ -20,6 +20,7 @@ pub mod check;
 pub mod collect;
 pub mod collector;
 pub mod config;
+pub mod count;
 pub mod discover;
 pub mod disk_usage;
 pub mod foreground;

@@ -2,6 +2,7 @@
 
 use crate::board::PassStats;
 use crate::collector::Collector;
+use crate::count::Count;
 use crate::host::Host;
 use crate::kernel::read::stats::{Cause, Family};
 use crate::tick::Tick;
@@ -63,22 +64,22 @@ pub fn pass_stats(
 ) -> PassStats {
     let reading = collector.kernel().stats();
     let mut counters = vec![
-        ("ticks_missed", String::new(), counts.ticks_missed),
-        ("clock_steps", String::new(), counts.clock_steps),
-        ("points_refused", String::new(), counts.points_refused),
-        ("containers_started", String::new(), counts.started),
-        ("containers_ended", String::new(), counts.ended),
-        ("files_spared", String::new(), reading.spared()),
-        ("containers_not_found", String::new(), collector.not_found()),
+        Count::one("ticks_missed", counts.ticks_missed),
+        Count::one("clock_steps", counts.clock_steps),
+        Count::one("points_refused", counts.points_refused),
+        Count::one("containers_started", counts.started),
+        Count::one("containers_ended", counts.ended),
+        Count::one("files_spared", reading.spared()),
+        Count::one("containers_not_found", collector.not_found()),
     ];
     counters.extend(
-        Family::ALL.map(|family| ("files_read", family.name().to_owned(), reading.files(family))),
+        Family::ALL.map(|family| Count::of("files_read", family.name(), reading.files(family))),
     );
     counters.extend(
-        Cause::ALL.map(|cause| ("read_errors", cause.name().to_owned(), reading.total(cause))),
+        Cause::ALL.map(|cause| Count::of("read_errors", cause.name(), reading.total(cause))),
     );
     counters.extend(
-        host.errors().map(|(source, failures)| ("node_errors", source.to_owned(), failures.total)),
+        host.errors().map(|(source, failures)| Count::of("node_errors", source, failures.total)),
     );
     let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
     PassStats {

@@ -17,6 +17,8 @@ use std::time::Duration;
 pub const SPAN_SECONDS: u64 = 3600;
 /// Ticks per chunk: history is dropped in steps of a sixth at the default interval.
 const CHUNK_TICKS: u32 = 60;
+/// A chunk grows by so many bytes: doubling would leave a third of the memory of many containers unused.
+const STEP: usize = 128;
 
 /// The last hour of one container.
 #[derive(Debug, Default)]
@@ -50,17 +52,18 @@ impl Recent {
             .is_none_or(|c| c.ticks >= CHUNK_TICKS || timestamp < self.last_timestamp);
         if full {
             self.drop_old(timestamp, budget);
-            let mut bytes = Vec::new();
             if let Some(last) = self.chunks.back_mut() {
                 last.bytes.shrink_to_fit();
-                bytes.reserve(last.bytes.len());
             }
-            self.chunks.push_back(Chunk { base: timestamp, ticks: 0, bytes });
+            self.chunks.push_back(Chunk { base: timestamp, ticks: 0, bytes: Vec::new() });
             self.last = Figures::default();
             self.last_timestamp = timestamp;
         }
         let Some(chunk) = self.chunks.back_mut() else { return };
         let ms = elapsed.map_or(0, |e| u64::try_from(e.as_millis()).unwrap_or(u64::MAX).max(1));
+        if chunk.bytes.capacity() - chunk.bytes.len() < STEP / 2 {
+            chunk.bytes.reserve_exact(STEP);
+        }
         put(&mut chunk.bytes, timestamp - self.last_timestamp);
         put(&mut chunk.bytes, ms);
         encode(&mut chunk.bytes, &self.last, figures);

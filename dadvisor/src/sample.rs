@@ -287,6 +287,19 @@ pub const INTERFACE_METRICS: [&str; 8] = [
 /// Most devices, interfaces and cores kept of one container: a bound on what a container can make us send.
 pub const MAX_ROWS: usize = 64;
 
+/// Appends a row, with room for no more than it needs: most containers have one device and one interface, and there are many
+/// containers. False if there are [`MAX_ROWS`] already.
+pub fn add_row<T>(rows: &mut Vec<T>, row: T) -> bool {
+    if rows.len() >= MAX_ROWS {
+        return false;
+    }
+    if rows.len() == rows.capacity() {
+        rows.reserve_exact(1);
+    }
+    rows.push(row);
+    true
+}
+
 /// What comes in several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {

@@ -35,10 +35,10 @@ fn line(board: &Board, carbon: &Carbon) -> String {
     let status = carbon.status();
     let graphite = match status.state {
         State::Off => "no Graphite".to_owned(),
-        _ if status.failing_since_ms.is_none() => "Graphite takes everything".to_owned(),
+        _ if status.sending.failing_since_ms.is_none() => "Graphite takes everything".to_owned(),
         _ => format!(
             "Graphite away, metrics wait on disk ({})",
-            status.last_error.unwrap_or_default()
+            status.sending.last_error.unwrap_or_default()
         ),
     };
     format!("{containers} containers; {graphite}")

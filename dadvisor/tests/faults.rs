@@ -145,7 +145,9 @@ fn a_file_that_is_missing_is_tried_again_on_slow_passes_only() {
     assert_eq!(current(false), None);
     fs::write(&file, "17\n").unwrap();
     assert_eq!(current(false), None);
-    assert_eq!(current(true), Some(17));
+    // of a container that does not run, one slow pass of five reads everything
+    let tried = (0..5).filter(|_| current(true) == Some(17)).count();
+    assert!((1..=5).contains(&tried), "{tried}");
     assert_eq!(current(false), Some(17));
 }
 
@@ -155,6 +157,8 @@ fn a_directory_that_vanishes_in_mid_pass_is_gone() {
         let dir = copy(name);
         let mut kernel =
             Kernel::open(fixture::roots(dir.path()), Families::default(), hold).unwrap();
+        // a removed cgroup's held files cannot be read, which those of a fixture can
+        kernel = kernel.sparing_nothing();
         let mut group = Group::open(&mut kernel, &one()).unwrap();
         let mut sample = Sample::default();
         assert_eq!(group.read(&mut kernel, false, &mut sample), Reading::Ok);

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test it is the assertion")]
 
-use common::container::{Container, Health, Network, Port, Source, State};
+use common::container::{Container, Port, Source};
 use common::ids::{AppId, InstanceId};
 use common::metric::Value;
 use dadvisor::inapp::{Scraped, Scraper, Settings};
@@ -60,25 +60,9 @@ impl App {
 fn container(pid: u32) -> Container {
     let labels = [("qae.metrics".to_owned(), format!("http://:{PORT}/metrics"))];
     Container {
-        id: "app".to_owned(),
-        name: "app".to_owned(),
-        source: Source::Cgroup,
-        app: AppId::new("test"),
-        instance: InstanceId::new("app"),
-        state: State::Running,
-        health: Health::Unknown,
         pid: Some(pid),
-        started_at_ms: None,
-        image: String::new(),
-        image_id: String::new(),
-        restarts: 0,
-        network: Network::Own,
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        log_volumes: Vec::new(),
         labels: labels.into_iter().collect(),
-        cgroup_parent: None,
-        cgroup: None,
+        ..Container::new("app", Source::Cgroup, AppId::new("test"), InstanceId::new("app"))
     }
 }
 

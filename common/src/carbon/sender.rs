@@ -132,7 +132,7 @@ impl Sender {
         {
             let mut health = lock(&self.inner.health);
             health.broken = true;
-            health.replays += u64::from(points > 0);
+            health.sending.replays += u64::from(points > 0);
         }
         if points > 0 {
             tracing::info!(
@@ -187,12 +187,12 @@ impl Sender {
                 Protocol::Pickle => {
                     self.pickled.clear();
                     let refused = pickle::encode(&self.lines, &mut self.pickled);
-                    lock(&self.inner.health).refused_lines += refused;
+                    lock(&self.inner.health).sending.refused_lines += refused;
                     &self.pickled
                 }
             };
             connection::send(&mut stream, bytes, limit).await?;
-            lock(&self.inner.health).sent += u64::from(points);
+            lock(&self.inner.health).sending.sent_points += u64::from(points);
         }
         connection::finish(&mut stream, limit).await?;
         Ok(Some((chunk, reader.damaged)))

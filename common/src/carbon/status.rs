@@ -23,13 +23,9 @@ pub enum State {
     Unreachable,
 }
 
-/// Everything at one moment. Points are counted since the start; times are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// How sending goes.
-    pub state: State,
-    /// The destination that acknowledged last.
-    pub destination: Option<String>,
+/// How the wire goes; a part of [`Status`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sending {
     /// The last failure, with its destination.
     pub last_error: Option<String>,
     /// When it was.
@@ -38,34 +34,8 @@ pub struct Status {
     pub failing_since_ms: Option<u64>,
     /// When a chunk was last acknowledged.
     pub last_acknowledged_at_ms: Option<u64>,
-    /// Why the spool's disk takes nothing, while batches are kept in memory.
-    pub spool_error: Option<String>,
-    /// Points that wait to be acknowledged.
-    pub waiting_points: u64,
-    /// Bytes of them in the spool.
-    pub waiting_bytes: u64,
-    /// Age of the oldest of them, by its timestamp.
-    pub oldest_seconds: Option<u64>,
-    /// Bytes of the spool's files, acknowledged ones in the replay window included.
-    pub disk_bytes: u64,
-    /// Bytes kept in memory because the disk takes nothing.
-    pub memory_bytes: u64,
-    /// Points taken in, those an earlier run left included.
-    pub submitted_points: u64,
     /// Points written to a connection, repetitions included.
     pub sent_points: u64,
-    /// Points acknowledged, repetitions included.
-    pub acknowledged_points: u64,
-    /// Acknowledged points put back because their destination ended.
-    pub replayed_points: u64,
-    /// Points dropped unsent at the spool's cap.
-    pub dropped_at_cap_points: u64,
-    /// Points dropped unsent because neither disk nor memory had room.
-    pub dropped_disk_points: u64,
-    /// Points in damaged records.
-    pub damaged_points: u64,
-    /// Damaged records and unreadable places in the spool.
-    pub damaged_records: u64,
     /// Lines that could not be sent as pickle: a bug where they were made.
     pub refused_lines: u64,
     /// Chunks acknowledged.
@@ -80,21 +50,49 @@ pub struct Status {
     pub failovers: u64,
 }
 
+/// Everything at one moment. Points are counted since the start; times are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// How sending goes.
+    pub state: State,
+    /// The destination that acknowledged last.
+    pub destination: Option<String>,
+    /// How the wire goes.
+    #[serde(flatten)]
+    pub sending: Sending,
+    /// Why the spool's disk takes nothing, while batches are kept in memory.
+    pub spool_error: Option<String>,
+    /// Points that wait to be acknowledged.
+    pub waiting_points: u64,
+    /// Bytes of them in the spool.
+    pub waiting_bytes: u64,
+    /// Age of the oldest of them, by its timestamp.
+    pub oldest_seconds: Option<u64>,
+    /// Bytes of the spool's files, acknowledged ones in the replay window included.
+    pub disk_bytes: u64,
+    /// Bytes kept in memory because the disk takes nothing.
+    pub memory_bytes: u64,
+    /// Points taken in, those an earlier run left included.
+    pub submitted_points: u64,
+    /// Points acknowledged, repetitions included.
+    pub acknowledged_points: u64,
+    /// Acknowledged points put back because their destination ended.
+    pub replayed_points: u64,
+    /// Points dropped unsent at the spool's cap.
+    pub dropped_at_cap_points: u64,
+    /// Points dropped unsent because neither disk nor memory had room.
+    pub dropped_disk_points: u64,
+    /// Points in damaged records.
+    pub damaged_points: u64,
+    /// Damaged records and unreadable places in the spool.
+    pub damaged_records: u64,
+}
+
 /// The sender's part of it.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     pub destination: Option<usize>,
-    pub last_error: Option<String>,
-    pub last_error_at_ms: Option<u64>,
-    pub failing_since_ms: Option<u64>,
-    pub last_acknowledged_at_ms: Option<u64>,
-    pub sent: u64,
-    pub refused_lines: u64,
-    pub deliveries: u64,
-    pub failures: u64,
-    pub replays: u64,
-    pub reconnects: u64,
-    pub failovers: u64,
+    pub sending: Sending,
     /// Something broke since the last acknowledgement.
     pub broken: bool,
 }
@@ -102,21 +100,23 @@ pub(super) struct Health {
 impl Health {
     /// A chunk was acknowledged by this destination.
     pub fn acknowledged(&mut self, by: usize, now_ms: u64) {
-        self.deliveries += 1;
-        self.last_acknowledged_at_ms = Some(now_ms);
-        self.failing_since_ms = None;
-        self.reconnects += u64::from(std::mem::take(&mut self.broken));
         let before = self.destination.replace(by);
-        self.failovers += u64::from(before.is_some_and(|d| d != by));
+        let sending = &mut self.sending;
+        sending.deliveries += 1;
+        sending.last_acknowledged_at_ms = Some(now_ms);
+        sending.failing_since_ms = None;
+        sending.reconnects += u64::from(std::mem::take(&mut self.broken));
+        sending.failovers += u64::from(before.is_some_and(|d| d != by));
     }
 
     /// Something failed.
     pub fn failed(&mut self, error: String, now_ms: u64) {
-        self.failures += 1;
         self.broken = true;
-        self.last_error = Some(error);
-        self.last_error_at_ms = Some(now_ms);
-        self.failing_since_ms.get_or_insert(now_ms);
+        let sending = &mut self.sending;
+        sending.failures += 1;
+        sending.last_error = Some(error);
+        sending.last_error_at_ms = Some(now_ms);
+        sending.failing_since_ms.get_or_insert(now_ms);
     }
 }
 
@@ -128,9 +128,9 @@ impl Status {
 
     /// Put together, but for what waits.
     pub(super) fn of(health: &Health, counts: &Counts, destinations: &[String]) -> Self {
-        let state = if health.failing_since_ms.is_some() {
+        let state = if health.sending.failing_since_ms.is_some() {
             State::Unreachable
-        } else if health.deliveries > 0 {
+        } else if health.sending.deliveries > 0 {
             State::Connected
         } else {
             State::Starting
@@ -143,10 +143,7 @@ impl Status {
         Self {
             state,
             destination,
-            last_error: health.last_error.clone(),
-            last_error_at_ms: health.last_error_at_ms,
-            failing_since_ms: health.failing_since_ms,
-            last_acknowledged_at_ms: health.last_acknowledged_at_ms,
+            sending: health.sending.clone(),
             spool_error: None,
             waiting_points: 0,
             waiting_bytes: 0,
@@ -154,19 +151,12 @@ impl Status {
             disk_bytes: 0,
             memory_bytes: 0,
             submitted_points: counts.submitted,
-            sent_points: health.sent,
             acknowledged_points: counts.acknowledged,
             replayed_points: counts.replayed,
             dropped_at_cap_points: counts.dropped_at_cap,
             dropped_disk_points: counts.dropped_memory,
             damaged_points: counts.damaged,
             damaged_records: counts.damaged_records,
-            refused_lines: health.refused_lines,
-            deliveries: health.deliveries,
-            failures: health.failures,
-            replays: health.replays,
-            reconnects: health.reconnects,
-            failovers: health.failovers,
         }
     }
 

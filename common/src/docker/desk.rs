@@ -26,8 +26,8 @@ pub(super) struct Desk {
     known: BTreeMap<String, Known>,
     looks: HashMap<String, Look>,
     queue: VecDeque<String>,
-    /// What each container's list entry looked like when it was last looked at because of a list.
-    prints: HashMap<String, u64>,
+    /// What each container's list entry looks like while the container is as it was when it was last looked at.
+    prints: HashMap<String, Print>,
     /// Told of by events since the list was asked for; none while no list is under way.
     touched: Option<HashSet<String>>,
     dead: VecDeque<Arc<Container>>,
@@ -36,6 +36,15 @@ pub(super) struct Desk {
     first: bool,
     news: Vec<Event>,
     changed: bool,
+}
+
+/// How a look that nothing has happened since is known again in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Print {
+    /// An event made the look: the next list shows what it saw.
+    Next,
+    /// The entry's print.
+    Is(u64),
 }
 
 #[derive(Debug)]
@@ -50,6 +59,8 @@ struct Look {
     flying: bool,
     /// Something happened since it took off: look once more.
     again: bool,
+    /// An event was missed meanwhile, maybe about this container: what is seen may be old.
+    missed: bool,
     /// A start asked for it.
     started: bool,
     died: Option<Death>,
@@ -145,6 +156,12 @@ impl Desk {
         self.touched = None;
     }
 
+    /// Something happened to an unknown container: what was seen since the last list may be old, and only a look can tell.
+    pub(super) fn missed(&mut self) {
+        self.prints.retain(|_, print| *print != Print::Next);
+        self.looks.values_mut().for_each(|look| look.missed = true);
+    }
+
     /// A list is asked for now.
     pub(super) fn list_began(&mut self) {
         self.touched = Some(HashSet::new());
@@ -165,7 +182,13 @@ impl Desk {
                 continue;
             }
             let known = self.known.get(&entry.id);
-            let same = self.prints.get(&entry.id) == Some(&entry.print);
+            let same = match self.prints.get_mut(&entry.id) {
+                Some(print) if *print == Print::Next && !self.looks.contains_key(&entry.id) => {
+                    *print = Print::Is(entry.print);
+                    true
+                }
+                print => print.copied() == Some(Print::Is(entry.print)),
+            };
             if known
                 .is_some_and(|k| same && !all && !k.differs(entry) && !k.restarted(entry, now_ms))
             {
@@ -174,7 +197,7 @@ impl Desk {
             if known.is_none() && self.first {
                 self.silent.insert(entry.id.clone());
             }
-            self.prints.insert(entry.id.clone(), entry.print);
+            self.prints.insert(entry.id.clone(), Print::Is(entry.print));
             self.want(&entry.id);
         }
         self.first = false;
@@ -272,6 +295,9 @@ impl Desk {
             return;
         }
         let container = seen.container;
+        if !look.missed {
+            self.prints.entry(id.to_owned()).or_insert(Print::Next);
+        }
         match self.known.get(id) {
             Some(known) if *known.container == container => return,
             Some(known) if known.same_run(&container) => {

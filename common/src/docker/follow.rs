@@ -170,6 +170,7 @@ impl<'a> Follower<'a> {
                 if self.once("an event") {
                     tracing::warn!(%cause, "a Docker event cannot be read; comparing everything");
                 }
+                self.desk.missed();
                 lists.out_of_turn();
             }
         }
@@ -203,7 +204,7 @@ impl<'a> Follower<'a> {
     }
 
     fn look(&self, id: String) -> BoxFuture<'static, Done> {
-        self.stats.looks.fetch_add(1, Relaxed);
+        self.stats.inspects.fetch_add(1, Relaxed);
         let (api, rules) = (self.api.clone(), Arc::clone(&self.rules));
         async move {
             let answer = api.inspect(&id, &rules).await.map(Box::new);

@@ -9,6 +9,7 @@ use crate::container::Container;
 use crate::logging::Episode;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,13 +82,20 @@ fn print<'a>(containers: impl Iterator<Item = &'a Container>, boot: &str) -> Vec
     serde_json::to_vec(&copy).unwrap_or_default()
 }
 
+/// Tells two copies apart without keeping either.
+fn fingerprint(json: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(json);
+    hasher.finish()
+}
+
 /// Keeps the copy of one inventory.
 pub(super) struct Keeper<'a> {
     path: Option<PathBuf>,
     boot: String,
     stats: &'a Stats,
-    /// What is on disk, when that is known.
-    written: Option<Vec<u8>>,
+    /// [`fingerprint`] of what is on disk, when that is known.
+    written: Option<u64>,
     writing: Episode,
 }
 
@@ -105,7 +113,7 @@ impl<'a> Keeper<'a> {
             tracing::warn!(%error, "starting without the last good copy of Docker's containers");
             None
         })?;
-        self.written = Some(print(past.iter(), &self.boot));
+        self.written = Some(fingerprint(&print(past.iter(), &self.boot)));
         Some(past)
     }
 
@@ -125,8 +133,9 @@ impl<'a> Keeper<'a> {
             let last = stop.run_until_cancelled(waited).await.unwrap_or(true);
             let seen = Arc::clone(&inventory.borrow_and_update());
             let json = print(seen.containers.values().map(Arc::as_ref), &self.boot);
-            if self.written.as_ref() != Some(&json) {
-                self.write(&path, json).await;
+            let fingerprint = fingerprint(&json);
+            if self.written != Some(fingerprint) {
+                self.write(&path, json, fingerprint).await;
             }
             if last {
                 return;
@@ -135,12 +144,12 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    async fn write(&mut self, path: &Path, json: Vec<u8>) {
+    async fn write(&mut self, path: &Path, json: Vec<u8>, fingerprint: u64) {
         let target = path.to_owned();
-        let write = move || atomic_file::write(&target, &json).map(|_| json);
+        let write = move || atomic_file::write(&target, &json);
         match tokio::task::spawn_blocking(write).await {
-            Ok(Ok(json)) => {
-                self.written = Some(json);
+            Ok(Ok(_)) => {
+                self.written = Some(fingerprint);
                 self.writing.recovered();
             }
             Ok(Err(error)) => self.failed(&error),

@@ -11,8 +11,8 @@ pub struct Stats {
     pub events: AtomicU64,
     /// Lists compared.
     pub resyncs: AtomicU64,
-    /// Containers looked at (inspects).
-    pub looks: AtomicU64,
+    /// Containers inspected: once each, unless something happens to one.
+    pub inspects: AtomicU64,
     /// Connections made anew after one was lost or refused.
     pub reconnects: AtomicU64,
     /// Calls that could not connect.
@@ -41,7 +41,7 @@ impl Stats {
         [
             ("events", self.events.load(Relaxed)),
             ("resyncs", self.resyncs.load(Relaxed)),
-            ("looks", self.looks.load(Relaxed)),
+            ("inspects", self.inspects.load(Relaxed)),
             ("reconnects", self.reconnects.load(Relaxed)),
             ("errors_connect", self.errors_connect.load(Relaxed)),
             ("errors_timeout", self.errors_timeout.load(Relaxed)),

@@ -2,8 +2,10 @@
 
 use crate::container::{Health, is_executor, is_id};
 use crate::lenient::{from_json, lenient};
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The API this code was written against (Docker 25). Older engines are asked in theirs.
@@ -63,11 +65,39 @@ pub(super) struct Listed {
 
 /// Reads a list. The number is that of entries beyond the bound, or without a usable id.
 pub(super) fn parse_list(json: &[u8]) -> serde_json::Result<(Vec<Listed>, usize)> {
-    let entries: Vec<Value> = from_json(json)?;
-    let all = entries.len();
-    let listed: Vec<Listed> = entries.into_iter().filter_map(listed).take(MAX_LISTED).collect();
-    let left_out = all - listed.len();
-    Ok((listed, left_out))
+    let List { kept, left_out } = from_json(json)?;
+    Ok((kept, left_out))
+}
+
+/// What is kept of a list. Its entries are taken one at a time: as a tree of values, the list of a large host is many times its text.
+struct List {
+    kept: Vec<Listed>,
+    left_out: usize,
+}
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = List;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of containers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<List, A::Error> {
+                let mut list = List { kept: Vec::new(), left_out: 0 };
+                while let Some(entry) = entries.next_element()? {
+                    match listed(entry) {
+                        Some(entry) if list.kept.len() < MAX_LISTED => list.kept.push(entry),
+                        _ => list.left_out += 1,
+                    }
+                }
+                Ok(list)
+            }
+        }
+        deserializer.deserialize_seq(Entries)
+    }
 }
 
 fn listed(mut entry: Value) -> Option<Listed> {

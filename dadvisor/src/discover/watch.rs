@@ -73,6 +73,7 @@ pub async fn watch(
         book: Book::default(),
         asking: JoinSet::new(),
         found: Vec::new(),
+        made_of: None,
         out,
         stats,
         naming: Episode::new("naming containers by the Mesos agent"),
@@ -86,7 +87,7 @@ pub async fn watch(
         tokio::select! {
             () = stop.cancelled() => return,
             changed = docker.changed(), if following => following = changed.is_ok(),
-            _ = ticks.tick() => watcher.found = watcher.scanner.scan(&watcher.stats.scan),
+            _ = ticks.tick() => watcher.scan(),
             Some(answer) = watcher.asking.join_next() => watcher.answered(answer),
         }
         let inventory = Arc::clone(&docker.borrow_and_update());
@@ -103,6 +104,8 @@ struct Watcher {
     /// The one question under way.
     asking: JoinSet<Result<Answer, AskError>>,
     found: Vec<Found>,
+    /// What the list was made of, beside `found`; none if that has changed since.
+    made_of: Option<(Arc<Inventory>, Arc<Names>)>,
     out: watch::Sender<Containers>,
     stats: Arc<Stats>,
     naming: Episode,
@@ -112,7 +115,23 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn publish(&mut self, inventory: &Inventory) {
+    fn scan(&mut self) {
+        let found = self.scanner.scan(&self.stats.scan);
+        if found != self.found {
+            self.found = found;
+            self.made_of = None;
+        }
+    }
+
+    fn publish(&mut self, inventory: &Arc<Inventory>) {
+        let names = self.book.names();
+        let same = |(docker, book): &(Arc<_>, Arc<_>)| {
+            Arc::ptr_eq(docker, inventory) && Arc::ptr_eq(book, names)
+        };
+        if self.made_of.as_ref().is_some_and(same) {
+            return;
+        }
+        self.made_of = Some((Arc::clone(inventory), Arc::clone(names)));
         let before = Arc::clone(&self.out.borrow());
         let merged = merge(inventory, &self.found, self.book.names(), &self.node, &before);
         self.stats.unnamed.store(merged.unnamed as u64, Relaxed);

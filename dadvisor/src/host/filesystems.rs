@@ -1,16 +1,21 @@
 //! Fill of the node's own file systems: `/proc/1/mountinfo`, then one `statvfs` each.
 //!
+//! The list of mounts is kept until the kernel says that it changed (proc(5): `poll` on an open `mountinfo` gives `POLLPRI`): with
+//! three mounts for each container of the host it is dear to print and to parse.
+//!
 //! Only local ones are asked: an ordinary file system on a block device, ZFS, or the overlay that is `/`. Never a network file system
 //! or FUSE, nor anything mounted below one: `statvfs` or the walk to it can hang for ever. Images that are always full (squashfs,
 //! ISO) are left out. A device is asked once, at the mount of its root, else at the shortest path. `/` is called `root`.
 
-use super::source::{Error, bytes};
+use super::source::{Error, file};
 use super::{Emit, Roots};
 use crate::kernel::mountinfo::{self, Mount};
 use common::metric::{Name, Value};
-use rustix::fs::{CWD, Mode, OFlags, StatVfs, fstatvfs, openat};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatVfs, fstatfs, fstatvfs, openat};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 /// Most file systems shown; a node with more is one with a dataset per container.
 const MAX_MOUNTS: usize = 64;
@@ -38,37 +43,66 @@ pub(super) struct Filesystems {
     left_out: usize,
 }
 
-/// A file system that does not answer (unmounted in this moment) does not hide the others.
-pub(super) fn read(roots: &Roots) -> (Option<Filesystems>, Option<Error>) {
-    let text = match mountinfo_bytes(&roots.proc) {
-        Ok(Some(text)) => text,
-        Ok(None) => return (None, None),
-        Err(error) => return (None, Some(error)),
-    };
-    let (mounts, refused) = mountinfo::parse(&text);
-    let mut failed = (refused > 0).then(|| Error::Parse {
-        path: roots.proc.join("1/mountinfo"),
-        problem: format!("{refused} lines are not in the known form"),
-    });
-    let chosen = choose(&mounts);
-    let left_out = chosen.len().saturating_sub(MAX_MOUNTS);
-    let mut found = Filesystems { all: Vec::new(), left_out };
-    let top = crate::kernel::process::host_root(&roots.proc);
-    for mount in chosen.into_iter().take(MAX_MOUNTS) {
-        match ask(&top, &mount.point) {
-            Ok(stat) => found.all.extend(measure(&mount.point, &stat)),
-            Err(error) => {
-                failed = failed.or(Some(Error::Statvfs { mount: mount.point.clone(), error }));
+/// The mounts to ask.
+#[derive(Debug, Default)]
+pub(super) struct Mounts {
+    points: Vec<PathBuf>,
+    /// Beyond [`MAX_MOUNTS`].
+    left_out: usize,
+    /// Lines that could not be read.
+    refused: usize,
+    /// The file they are from, if it can tell of changes.
+    list: Option<File>,
+}
+
+impl Mounts {
+    /// A file system that does not answer (unmounted in this moment) does not hide the others.
+    pub(super) fn read(&mut self, roots: &Roots) -> (Option<Filesystems>, Option<Error>) {
+        if self.list.as_ref().is_none_or(has_changed) {
+            match mountinfo_file(&roots.proc) {
+                Ok(Some((list, text))) => *self = Self::of(&text, list),
+                Ok(None) => return (None, None),
+                Err(error) => return (None, Some(error)),
             }
         }
+        let mut failed = (self.refused > 0).then(|| Error::Parse {
+            path: roots.proc.join("1/mountinfo"),
+            problem: format!("{} lines are not in the known form", self.refused),
+        });
+        let mut found = Filesystems { all: Vec::new(), left_out: self.left_out };
+        let top = crate::kernel::process::host_root(&roots.proc);
+        for point in &self.points {
+            match ask(&top, point) {
+                Ok(stat) => found.all.extend(measure(point, &stat)),
+                Err(error) => {
+                    failed = failed.or(Some(Error::Statvfs { mount: point.clone(), error }));
+                }
+            }
+        }
+        (Some(found), failed)
     }
-    (Some(found), failed)
+
+    fn of(text: &[u8], list: File) -> Self {
+        let (mounts, refused) = mountinfo::parse(text);
+        let chosen = choose(&mounts);
+        let left_out = chosen.len().saturating_sub(MAX_MOUNTS);
+        let points = chosen.into_iter().take(MAX_MOUNTS).map(|mount| mount.point.clone()).collect();
+        let tells = fstatfs(&list).is_ok_and(|fs| fs.f_type == PROC_SUPER_MAGIC);
+        Self { points, left_out, refused, list: Some(list).filter(|_| tells) }
+    }
+}
+
+/// True if something was mounted or unmounted since the file was opened.
+fn has_changed(list: &File) -> bool {
+    let mut asked = [PollFd::new(list, PollFlags::PRI)];
+    // an error here is shown by the reading that follows
+    poll(&mut asked, Some(&Timespec::default())).is_err() || !asked[0].revents().is_empty()
 }
 
 /// The first process's: a service unit's own mount namespace hides and repeats mounts.
-fn mountinfo_bytes(proc: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match bytes(&proc.join("1/mountinfo"))? {
-        None => bytes(&proc.join("self/mountinfo")),
+fn mountinfo_file(proc: &Path) -> Result<Option<(File, Vec<u8>)>, Error> {
+    match file(&proc.join("1/mountinfo"))? {
+        None => file(&proc.join("self/mountinfo")),
         found => Ok(found),
     }
 }
@@ -203,6 +237,8 @@ pub(super) fn emit(now: &Filesystems, emit: &mut Emit<'_>) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
 
     const MOUNTS: &str = "22 27 0:21 / /proc rw - proc proc rw
 27 1 254:0 / / rw - ext4 /dev/vda rw
@@ -228,6 +264,46 @@ mod tests {
         let points: Vec<_> = choose(&mounts).iter().map(|m| m.point.to_str().unwrap()).collect();
         // /data is covered by another disk, so its own disk is asked at the bind mount
         assert_eq!(points, ["/", "/aaa", "/data", "/tank", "/var"]);
+    }
+
+    #[test]
+    fn the_list_is_read_again_only_when_the_kernel_says_so() {
+        let (list, text) = file(Path::new("/proc/self/mountinfo")).unwrap().unwrap();
+        let mounts = Mounts::of(&text, list);
+        let list = mounts.list.expect("proc tells of changes");
+        // others may mount at any time, but not without end
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while has_changed(&list) {
+            assert!(std::time::Instant::now() < end, "it always says so");
+        }
+        let fixture = tempfile::NamedTempFile::new().unwrap();
+        let (list, _) = file(fixture.path()).unwrap().unwrap();
+        assert!(Mounts::of(MOUNTS.as_bytes(), list).list.is_none(), "an ordinary file does not");
+    }
+
+    #[test]
+    fn a_mount_is_noticed() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("not run: a mount namespace of one's own needs root");
+            return;
+        }
+        let script = "echo; read go; mount -t tmpfs none /mnt && echo; read go";
+        let mut other = Command::new("unshare")
+            .args(["-m", "sh", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut say, mut hear) = (other.stdin.take().unwrap(), other.stdout.take().unwrap());
+        let mut done = [0];
+        hear.read_exact(&mut done).unwrap();
+        let list = File::open(format!("/proc/{}/mountinfo", other.id())).unwrap();
+        assert!(!has_changed(&list));
+        say.write_all(b"\n").unwrap();
+        hear.read_exact(&mut done).unwrap();
+        assert!(has_changed(&list));
+        drop(say);
+        other.wait().unwrap();
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! `/proc/1/net/dev`: the node's network, in sum and by interface.
 //!
 //! The file is the first process's, so that the figures are the node's even when this program runs in a network namespace of its own.
-//! The sum is over physical interfaces (`/sys/class/net/NAME/device` exists): a bond, bridge or VLAN repeats what its interfaces
-//! carried. Where nothing is physical (in a container, on some virtual machines) it is over all that [`made_by_software`] does not
-//! know. Like the disks', the sum's rates are made of the interfaces that both readings have.
+//! Interfaces with a name that only software gives ([`made_by_software`]) are left out. The sum is over physical ones
+//! (`/sys/class/net/NAME/device` exists): a bond, bridge or VLAN repeats what its interfaces carried. Where nothing is physical (in a
+//! container, on some virtual machines) it is over all that are left. Like the disks', the sum's rates are made of the interfaces that both readings have.
 
-use super::source::{Before, Error, needed, parsed};
+use super::source::{Before, Error, bytes};
 use super::{Emit, Roots};
+use crate::collect::net::dev;
+use crate::collect::text::Flaws;
 use crate::sample::{INTERFACE_METRICS, MAX_ROWS, RowName};
 use common::metric::{Name, Value};
-use procfs_core::FromBufRead;
-use procfs_core::net::InterfaceDeviceStatus;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Positions in [`INTERFACE_METRICS`], and the rates made of them.
@@ -34,11 +35,17 @@ pub(super) struct Net {
 
 pub(super) fn read(roots: &Roots) -> Result<Option<Net>, Error> {
     let class = roots.sys.join("class/net");
-    let parse = |text: &str| parse(text, |name| physical(&class, name));
-    match parsed(roots.proc.join("1/net/dev"), parse)? {
+    let mut path = roots.proc.join("1/net/dev");
+    let mut text = bytes(&path)?;
+    if text.is_none() {
         // hidepid hides the first process from all but root
-        None => needed(roots.proc.join("self/net/dev"), parse),
-        found => Ok(found),
+        path = roots.proc.join("self/net/dev");
+        text = bytes(&path)?;
+    }
+    match text.map(|text| parse(&text, |name| physical(&class, name))) {
+        Some(Ok(net)) => Ok(Some(net)),
+        Some(Err(problem)) => Err(Error::Parse { path, problem }),
+        None => Err(Error::Read { path, error: ErrorKind::NotFound.into() }),
     }
 }
 
@@ -55,34 +62,29 @@ fn made_by_software(name: &str) -> bool {
     name == "lo" || STEMS.iter().any(|stem| name.starts_with(stem))
 }
 
-pub(super) fn parse(text: &str, physical: impl Fn(&str) -> bool) -> Result<Net, String> {
-    let status = InterfaceDeviceStatus::from_buf_read(text.as_bytes())
-        .map_err(|_| "a line without a name and 16 numbers".to_owned())?;
-    // the names are looked up as paths below /sys/class/net; the kernel allows none of these
-    let sane = |name: &str| !matches!(name, "" | "." | "..") && !name.contains('/');
-    let mut all: Vec<_> = status.0.into_values().filter(|status| sane(&status.name)).collect();
-    all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let mut net = Net::default();
-    for s in all {
-        let physical = physical(&s.name);
-        if !physical && made_by_software(&s.name) {
-            continue;
+pub(super) fn parse(text: &[u8], physical: impl Fn(&str) -> bool) -> Result<Net, String> {
+    let mut all = Vec::new();
+    let flaws = dev(text, |name, counters| {
+        let name = String::from_utf8_lossy(name);
+        // the names are looked up as paths below /sys/class/net; the kernel allows none of these.
+        // Each container of the host has an interface here: what software made is not looked up
+        let sane = !matches!(&*name, "." | "..") && !name.contains('/');
+        if sane && !made_by_software(&name) {
+            all.push((name.into_owned(), counters));
         }
+    });
+    if flaws != Flaws::NONE {
+        return Err("a line without a name and 16 numbers".to_owned());
+    }
+    all.sort_unstable();
+    let mut net = Net::default();
+    for (name, counters) in all {
         if net.rows.len() == MAX_ROWS {
             net.left_out += 1;
             continue;
         }
-        let counters = [
-            s.recv_bytes,
-            s.recv_packets,
-            s.recv_errs,
-            s.recv_drop,
-            s.sent_bytes,
-            s.sent_packets,
-            s.sent_errs,
-            s.sent_drop,
-        ];
-        net.rows.push(Interface { name: RowName::new(&s.name), summed: physical, counters });
+        let summed = physical(&name);
+        net.rows.push(Interface { name: RowName::new(&name), summed, counters });
     }
     if !net.rows.iter().any(|row| row.summed) {
         net.rows.iter_mut().for_each(|row| row.summed = true);
@@ -155,7 +157,7 @@ mod tests {
     #[test]
     fn a_bond_is_shown_and_not_summed() {
         let text = lines(&["lo", "eth1", "eth0", "bond0", "docker0", "veth12ab", "eth0.7"]);
-        let net = parse(&text, |name| matches!(name, "eth0" | "eth1")).unwrap();
+        let net = parse(text.as_bytes(), |name| matches!(name, "eth0" | "eth1")).unwrap();
         assert_eq!(
             names(&net)[..3],
             [("bond0", false), ("eth0", true), ("eth0_7-9ee563ab", false)]
@@ -168,15 +170,24 @@ mod tests {
     }
 
     #[test]
+    fn interfaces_of_containers_are_not_looked_up() {
+        let net = parse(lines(&["eth0", "veth1", "docker0"]).as_bytes(), |name| {
+            assert_eq!(name, "eth0");
+            true
+        });
+        assert_eq!(names(&net.unwrap()), [("eth0", true)]);
+    }
+
+    #[test]
     fn without_hardware_what_is_not_software_counts() {
-        let net = parse(&lines(&["lo", "eth0", "veth1"]), |_| false).unwrap();
+        let net = parse(lines(&["lo", "eth0", "veth1"]).as_bytes(), |_| false).unwrap();
         assert_eq!(names(&net), [("eth0", true)]);
     }
 
     #[test]
     fn a_counter_that_fell_and_a_new_interface_have_no_rate() {
-        let was = parse(&lines(&["eth0"]), |_| true).unwrap();
-        let mut now = parse(&lines(&["eth0", "eth1"]), |_| true).unwrap();
+        let was = parse(lines(&["eth0"]).as_bytes(), |_| true).unwrap();
+        let mut now = parse(lines(&["eth0", "eth1"]).as_bytes(), |_| true).unwrap();
         now.rows[0].counters[0] = 50;
         now.rows[0].counters[4] = 400;
         let mut got = Vec::new();
@@ -196,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "\n\n(\\PC{0,8}:?( [0-9]{0,21}){0,18}\n){0,6}") {
-            if let Ok(net) = parse(&text, |_| true) {
+            if let Ok(net) = parse(text.as_bytes(), |_| true) {
                 emit(&net, Some(&Before { was: &net, seconds: 1.0 }), &mut |_, _| {});
             }
         }

@@ -156,11 +156,19 @@ fn text(path: &Path) -> Result<Option<String>, Error> {
 
 /// A kernel file, `None` when it is absent or not supported by this kernel.
 pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    Ok(file(path)?.map(|(_, bytes)| bytes))
+}
+
+/// Like [`bytes`], with the file still open.
+pub(super) fn file(path: &Path) -> Result<Option<(File, Vec<u8>)>, Error> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| {
+        (&file).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+        Ok(file)
+    });
     match read {
         Ok(_) if bytes.len() as u64 > MAX_FILE => Err(Error::TooLarge { path: path.to_owned() }),
-        Ok(_) => Ok(Some(bytes)),
+        Ok(file) => Ok(Some((file, bytes))),
         Err(error) if absent(&error) => Ok(None),
         Err(error) => Err(Error::Read { path: path.to_owned(), error }),
     }

@@ -6,7 +6,9 @@
 use super::own::Own;
 use super::{Face, Neighbours};
 use crate::board::{Entry, PassStats, lock};
+use crate::count::Count;
 use crate::sample::Field;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +17,8 @@ use common::container::{Container, Source};
 use common::docker::Engine;
 use common::exposition::{self, Exposition, Labels, family};
 use common::metric::{Name, Value};
+use futures_util::stream;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
@@ -46,7 +50,8 @@ pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
         );
     });
     own.neighbours(&(face.neighbours)());
-    ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], out.finish()).into_response()
+    let pieces = stream::iter(out.pieces().map(Ok::<_, Infallible>));
+    ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], Body::from_stream(pieces)).into_response()
 }
 
 /// What tells one container from another; two instances of the same name still differ by `container`.
@@ -156,16 +161,15 @@ impl OwnFigures<'_> {
                 Value::Float(*seconds),
             );
         }
-        for (name, kind, count) in &stats.counters {
-            self.count(name, kind, *count, "What the collector counts.");
-        }
+        self.counts(&stats.counters, "What the collector counts.");
     }
 
-    fn count(&mut self, name: &str, kind: &str, count: u64, help: &str) {
-        let labels =
-            if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
-        let name = format!("{}_total", name.trim_end_matches("_total"));
-        self.labelled(&name, help, &labels, Value::Int(count));
+    fn counts(&mut self, counts: &[Count], help: &str) {
+        for Count { name, kind, count } in counts {
+            let labels =
+                if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
+            self.labelled(&format!("{name}_total"), help, &labels, Value::Int(*count));
+        }
     }
 
     fn process(&mut self, own: Own) {
@@ -187,9 +191,8 @@ impl OwnFigures<'_> {
             let name = format!("docker_{name}_total");
             self.one(&name, "What following the Docker engine counts.", Value::Int(*count));
         }
-        for (name, kind, count) in &neighbours.counts {
-            self.count(name, kind, *count, "What discovery, in-app scrapes and disk walks count.");
-        }
+        let help = "What discovery, in-app scrapes and disk walks count.";
+        self.counts(&neighbours.counts, help);
     }
 
     fn carbon(&mut self, status: &Status) {
@@ -201,13 +204,14 @@ impl OwnFigures<'_> {
             let help = "Age of the oldest point that waits.";
             self.one("carbon_oldest_seconds", help, Value::Int(age));
         }
+        let sending = &status.sending;
         for (name, help, value) in [
             ("waiting_points", "Points that wait to be acknowledged.", status.waiting_points),
             ("waiting_bytes", "Bytes of them in the spool.", status.waiting_bytes),
             ("disk_bytes", "Bytes of the spool's files.", status.disk_bytes),
             ("memory_bytes", "Bytes in memory that the disk does not take.", status.memory_bytes),
             ("submitted_points_total", "Points taken in.", status.submitted_points),
-            ("sent_points_total", "Points written, repetitions included.", status.sent_points),
+            ("sent_points_total", "Points written, repetitions included.", sending.sent_points),
             (
                 "acknowledged_points_total",
                 "Points acknowledged, repetitions included.",
@@ -233,13 +237,13 @@ impl OwnFigures<'_> {
             (
                 "refused_lines_total",
                 "Lines that could not be sent as pickle.",
-                status.refused_lines,
+                sending.refused_lines,
             ),
-            ("deliveries_total", "Chunks acknowledged.", status.deliveries),
-            ("failures_total", "Chunks or connections that failed.", status.failures),
-            ("replays_total", "Times carbon ended inside the replay window.", status.replays),
-            ("reconnects_total", "Times sending worked again.", status.reconnects),
-            ("failovers_total", "Times another destination took over.", status.failovers),
+            ("deliveries_total", "Chunks acknowledged.", sending.deliveries),
+            ("failures_total", "Chunks or connections that failed.", sending.failures),
+            ("replays_total", "Times carbon ended inside the replay window.", sending.replays),
+            ("reconnects_total", "Times sending worked again.", sending.reconnects),
+            ("failovers_total", "Times another destination took over.", sending.failovers),
         ] {
             self.one(&format!("carbon_{name}"), help, Value::Int(value));
         }

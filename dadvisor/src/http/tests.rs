@@ -5,7 +5,7 @@ use super::*;
 use crate::board::{Entry, PassStats};
 use crate::sample::{DeviceRow, Field, RowName, Sample};
 use common::config::Source;
-use common::container::{Container, Health, Network, State};
+use common::container::{Container, Health};
 use common::http::{Error, Options, Url, get};
 use common::ids::{AppId, InstanceId};
 use common::metric::Value;
@@ -17,25 +17,18 @@ use tokio_util::sync::CancellationToken;
 /// A container and two ticks of it.
 fn entry(app: &str, instance: &str, id: &str) -> Entry {
     let container = Container {
-        id: id.to_owned(),
         name: format!("{app}-{instance}"),
-        source: common::container::Source::Docker,
-        app: AppId::new(app),
-        instance: InstanceId::new(instance),
-        state: State::Running,
         health: Health::Healthy,
         pid: Some(7),
         started_at_ms: Some(1_795_600_800_123),
         image: "shop:1".to_owned(),
         image_id: "sha256:1".to_owned(),
-        restarts: 0,
-        network: Network::Own,
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        log_volumes: Vec::new(),
-        labels: Default::default(),
-        cgroup_parent: None,
-        cgroup: None,
+        ..Container::new(
+            id,
+            common::container::Source::Docker,
+            AppId::new(app),
+            InstanceId::new(instance),
+        )
     };
     let mut entry = Entry::new(Arc::new(container), common::metric::Series::default());
     entry.inside.push(("tomcat.threads".to_owned(), Value::Int(8)));
@@ -86,7 +79,7 @@ impl Server {
             carbon: carbon.status(),
             docker: Some(docker::Engine::Up { version: "28.2.2".to_owned() }),
             docker_counts: vec![("events", 9)],
-            counts: vec![("inapp_errors", "timeout", 2)],
+            counts: vec![Count::of("inapp_errors", "timeout", 2)],
         };
         let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
         let face = Face::new(&config, board.clone(), Arc::default(), counts.clone(), neighbours);

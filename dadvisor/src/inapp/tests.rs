@@ -1,7 +1,7 @@
 //! The scraper against a real small server on loopback. The container has the host's network: its namespace is ours.
 
 use super::*;
-use common::container::{Health, Source, State};
+use common::container::Source;
 use common::ids::{AppId, InstanceId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -9,26 +9,11 @@ use tokio::net::TcpListener;
 /// A container with these labels; the rest does not matter here.
 pub(super) fn container(id: &str, pid: Option<u32>, labels: &[(&str, &str)]) -> Container {
     Container {
-        id: id.to_owned(),
-        name: id.to_owned(),
-        // no cgroup of that name is looked for
-        source: Source::Cgroup,
-        app: AppId::new("test"),
-        instance: InstanceId::new(id),
-        state: State::Running,
-        health: Health::Unknown,
         pid,
-        started_at_ms: None,
-        image: String::new(),
-        image_id: String::new(),
-        restarts: 0,
         network: Network::Host,
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        log_volumes: Vec::new(),
         labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        cgroup_parent: None,
-        cgroup: None,
+        // no cgroup of that name is looked for
+        ..Container::new(id, Source::Cgroup, AppId::new("test"), InstanceId::new(id))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is missing on this host, for `dadvisor check`: facts and cures, no printing.
 
+mod block_io;
+
 use crate::collect::text::next_line;
 use crate::kernel::hierarchy::place::of_process;
 use crate::kernel::hierarchy::{Mode, Tree};
@@ -27,7 +29,7 @@ pub enum Severity {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// What it is about: `cgroups`, `namespaces`, `pressure`, `files`, `rights`, `devices`.
+    /// What it is about: `cgroups`, `namespaces`, `pressure`, `io`, `files`, `rights`, `devices`.
     pub topic: &'static str,
     /// What is so, and what to do about it.
     pub text: String,
@@ -45,6 +47,9 @@ impl Kernel {
         hierarchies(kernel, &mut found);
         namespaces(&kernel.roots.proc, &mut found);
         pressure(kernel, &mut found);
+        if let Some(blkio) = point(kernel, Tree::Blkio) {
+            found.extend(block_io::counted(&blkio, &kernel.roots.sys.join("block")));
+        }
         found.push(open_files());
         rights(kernel, &mut found);
         if kernel.cores().is_none() || kernel.memory().is_none() {

@@ -2,7 +2,8 @@
 //!
 //! A group is one run of one container: (path, inode). Restarted, the container has the same path and another cgroup; the old group
 //! says [`Reading::Gone`] and a new one is to be opened, so that no rate is ever made across the two. Limits and other figures that
-//! change only when somebody changes them are read on slow passes (once a minute, and after `docker update`) and repeated in between.
+//! change only when somebody changes them are read on slow passes (once a minute, and after `docker update`) and repeated in between;
+//! of those, what only the container itself can change is spared while it does not run (`quiet`).
 //! Dropping a group closes everything it held.
 
 mod families;
@@ -81,14 +82,17 @@ impl Group {
     /// Reads everything asked for into `sample`, which is emptied first. The first reading of a group is slow whatever `slow` says.
     pub fn read(&mut self, kernel: &mut Kernel, slow: bool, sample: &mut Sample) -> Reading {
         sample.clear();
-        let slow = std::mem::take(&mut self.fresh) || slow;
+        let fresh = std::mem::take(&mut self.fresh);
+        let slow = fresh || slow;
         let families = kernel.families;
         let mut lap = Lap(Instant::now());
-        self.files.begin(&mut kernel.reader, slow);
-        let all = slow || kernel.all || !families.cpu;
+        self.files.begin(&mut kernel.reader);
         if families.cpu {
-            self.cpu(kernel, all, sample);
+            self.cpu(kernel, fresh || kernel.all, slow, sample);
             lap.to(&mut kernel.reader.stats, Family::Cpu);
+        }
+        if slow && !self.quiet.spares() {
+            self.files.forget_absent();
         }
         if families.memory {
             self.memory(kernel, lap.0, &mut sample.figures);
@@ -131,7 +135,7 @@ impl Group {
     /// The OOM kills so far, read at once: for when [`crate::kernel::oom_watch`] says that there was one.
     pub fn oom_kills(&mut self, kernel: &mut Kernel) -> Option<u64> {
         let mut figures = Figures::default();
-        self.files.begin(&mut kernel.reader, false);
+        self.files.begin(&mut kernel.reader);
         self.kills(kernel, &mut figures);
         self.files.end();
         figures.get(crate::sample::Field::OomKills)

@@ -13,7 +13,7 @@ use crate::collect::text::Flaws;
 use crate::kernel::read::Reader;
 use crate::kernel::read::files::{Files, cause_of};
 use crate::kernel::read::stats::{Cause, Family};
-use crate::sample::{Field, Figures, InterfaceRow, MAX_ROWS, RowName, Sample};
+use crate::sample::{Field, Figures, InterfaceRow, RowName, Sample, add_row};
 use process::{Finder, Guide};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, statat};
@@ -279,11 +279,8 @@ impl Network {
             if counters == [0; 8] {
                 return;
             }
-            if rows.interfaces.len() < MAX_ROWS {
-                rows.interfaces.push(InterfaceRow { name: networks.names.get(name), counters });
-            } else {
-                dropped += 1;
-            }
+            let row = InterfaceRow { name: networks.names.get(name), counters };
+            dropped += u32::from(!add_row(&mut rows.interfaces, row));
         });
         // a sum that lacks an interface would look like a counter that fell
         if flaws == Flaws::NONE {

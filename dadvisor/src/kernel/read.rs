@@ -46,6 +46,13 @@ impl Reader {
         Self { buffer: vec![0; BUFFER].into_boxed_slice(), stats: ReadStats::default(), budget }
     }
 
+    /// Opens a file that is read now, and counts it.
+    fn open(&mut self, dir: BorrowedFd<'_>, name: &CStr, family: Family) -> Result<OwnedFd, Errno> {
+        let file = open_file(dir, name)?;
+        self.stats.file(family);
+        Ok(file)
+    }
+
     /// What the last read of this length gave.
     pub fn text(&self, len: usize) -> &[u8] {
         self.buffer.get(..len).unwrap_or(&[])
@@ -58,8 +65,7 @@ impl Reader {
         name: &CStr,
         family: Family,
     ) -> Result<usize, Errno> {
-        let file = openat(dir, name, FILE, Mode::empty())?;
-        self.stats.file(family);
+        let file = self.open(dir, name, family)?;
         let len = retry_on_intr(|| read(&file, &mut self.buffer[..]))?;
         Ok(self.checked(len, family, name))
     }
@@ -71,8 +77,7 @@ impl Reader {
         name: &CStr,
         family: Family,
     ) -> Result<usize, Errno> {
-        let file = openat(dir, name, FILE, Mode::empty())?;
-        self.stats.file(family);
+        let file = self.open(dir, name, family)?;
         let mut len = 0;
         while len < self.buffer.len() {
             match retry_on_intr(|| read(&file, &mut self.buffer[len..]))? {
@@ -91,8 +96,7 @@ impl Reader {
         family: Family,
         mut each: impl FnMut(&[u8]),
     ) -> Result<bool, Errno> {
-        let file = openat(dir, name, FILE, Mode::empty())?;
-        self.stats.file(family);
+        let file = self.open(dir, name, family)?;
         let mut total = 0;
         while total < MAX_PIECES {
             let len = retry_on_intr(|| read(&file, &mut self.buffer[..]))?;
@@ -131,7 +135,7 @@ pub(crate) fn open_dir(dir: impl AsFd, name: &CStr) -> Result<OwnedFd, Errno> {
     openat(dir, name, PATH_DIR, Mode::empty())
 }
 
-/// Opens a file that is going to be held.
+/// Opens a file.
 fn open_file(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     openat(dir, name, FILE, Mode::empty())
 }

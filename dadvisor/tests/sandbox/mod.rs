@@ -1,6 +1,6 @@
 //! A cgroup of its own in every hierarchy of this kernel, removed with all its processes when dropped.
 
-use common::container::{Container, Health, Network, Source, State};
+use common::container::{Container, Source};
 use common::ids::{AppId, InstanceId};
 use dadvisor::kernel::hierarchy::Mode;
 use dadvisor::kernel::{Families, Kernel, Roots};
@@ -76,26 +76,11 @@ impl Sandbox {
 
     /// As its engine would describe it.
     pub fn container(&self, pid: Option<u32>) -> Container {
+        let (app, instance) = (AppId::new("test/sandbox"), InstanceId::new("1"));
         Container {
-            id: self.id.clone(),
-            name: "sandbox".to_owned(),
-            source: Source::Docker,
-            app: AppId::new("test/sandbox"),
-            instance: InstanceId::new("1"),
-            state: State::Running,
-            health: Health::Unknown,
             pid,
-            started_at_ms: None,
-            image: String::new(),
-            image_id: String::new(),
-            restarts: 0,
-            network: Network::Own,
-            addresses: Vec::new(),
-            ports: Vec::new(),
-            log_volumes: Vec::new(),
-            labels: std::collections::BTreeMap::new(),
             cgroup_parent: Some(format!("/{}", self.parent)),
-            cgroup: None,
+            ..Container::new(&self.id, Source::Docker, app, instance)
         }
     }
 

@@ -50,8 +50,8 @@ fn plaintext_pickle_and_tags_arrive_and_are_kept_as_packaged() {
     pickle.carbon.submit(&batch("many", timestamp, 4000));
     for running in [&plain, &pickle] {
         let status = running.drained();
-        assert_eq!((status.state, status.failures), (State::Connected, 0), "{status:#?}");
-        assert_eq!(status.refused_lines + status.damaged_records, 0);
+        assert_eq!((status.state, status.sending.failures), (State::Connected, 0), "{status:#?}");
+        assert_eq!(status.sending.refused_lines + status.damaged_records, 0);
         balanced(&status);
     }
     for (metric, value) in WANTED {

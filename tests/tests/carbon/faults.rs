@@ -36,12 +36,12 @@ fn refusing_at_the_start_then_there() {
     let timestamp = now();
     running.carbon.submit(&batch("i1", timestamp, 200));
     let status = running.wait("refused", |s| s.state == State::Unreachable);
-    assert!(status.last_error.as_deref().unwrap().contains("refused"), "{status:#?}");
+    assert!(status.sending.last_error.as_deref().unwrap().contains("refused"), "{status:#?}");
     assert_eq!((status.waiting_points, status.acknowledged_points), (200, 0));
     graphite.start_again();
     let status = running.drained();
-    assert_eq!((status.state, status.failing_since_ms), (State::Connected, None));
-    assert_eq!((status.reconnects, status.failovers), (1, 0));
+    assert_eq!((status.state, status.sending.failing_since_ms), (State::Connected, None));
+    assert_eq!((status.sending.reconnects, status.sending.failovers), (1, 0));
     all_readable(&graphite, "i1", timestamp, 200);
     running.stop();
 }
@@ -63,8 +63,11 @@ fn stopped_in_mid_batch_then_going_on() {
     }
     assert!(large.lines.len() > 5 << 20);
     running.carbon.submit(&large);
-    let status = running.wait("stalled", |s| s.failures > 0);
-    assert!(status.last_error.as_deref().unwrap().contains("took no more bytes"), "{status:#?}");
+    let status = running.wait("stalled", |s| s.sending.failures > 0);
+    assert!(
+        status.sending.last_error.as_deref().unwrap().contains("took no more bytes"),
+        "{status:#?}"
+    );
     assert_eq!(status.acknowledged_points, 0);
     // what the runtime does meanwhile must not wait for it
     running.carbon.submit(&batch("i2", timestamp, 10));
@@ -83,8 +86,11 @@ fn a_small_batch_to_a_stopped_carbon_is_not_taken_for_sent() {
     let timestamp = now();
     graphite.signal(Signal::STOP);
     running.carbon.submit(&batch("i1", timestamp, 50));
-    let status = running.wait("not acknowledged", |s| s.failures > 0);
-    assert!(status.last_error.as_deref().unwrap().contains("no acknowledgement"), "{status:#?}");
+    let status = running.wait("not acknowledged", |s| s.sending.failures > 0);
+    assert!(
+        status.sending.last_error.as_deref().unwrap().contains("no acknowledgement"),
+        "{status:#?}"
+    );
     // killed with the bytes unread: the socket alone would never have told
     graphite.signal(Signal::KILL);
     graphite.start_again();
@@ -104,7 +110,7 @@ fn killed_right_after_the_acknowledgement_and_replayed() {
     running.carbon.submit(&batch("i1", timestamp, 500));
     running.wait("acknowledged", |s| s.acknowledged_points == 1000);
     graphite.signal(Signal::KILL);
-    let status = running.wait("the sentinel saw it", |s| s.replays == 1);
+    let status = running.wait("the sentinel saw it", |s| s.sending.replays == 1);
     assert_eq!((status.replayed_points, status.waiting_points), (1000, 1000));
     graphite.start_again();
     let status = running.drained();
@@ -127,7 +133,7 @@ fn closing_in_mid_batch_is_a_failure_and_the_next_destination_takes_it() {
         let timestamp = now();
         running.carbon.submit(&batch("i1", timestamp, 3000));
         let status = running.drained();
-        assert!(status.last_error.as_deref().unwrap().contains(error), "{status:#?}");
+        assert!(status.sending.last_error.as_deref().unwrap().contains(error), "{status:#?}");
         assert_eq!(status.destination.as_ref(), Some(&to[1]));
         assert_eq!(status.acknowledged_points, 3000);
         balanced(&status);
@@ -205,9 +211,9 @@ fn fails_over_and_goes_back() {
     drop(first);
     running.carbon.submit(&batch("i2", timestamp, 20));
     let status = running.wait("failed over", |s| s.destination.as_ref() == Some(&to[1]));
-    assert_eq!(status.failovers, 1);
+    assert_eq!(status.sending.failovers, 1);
     // the first one ended inside the window: the second gets its points too
-    running.wait("replayed", |s| s.replays == 1);
+    running.wait("replayed", |s| s.sending.replays == 1);
     // with what came after them, if that was sent already
     let status = running.drained();
     assert!([20, 40].contains(&status.replayed_points), "{status:#?}");
@@ -244,7 +250,7 @@ fn a_stop_sends_what_waits_or_leaves_it_in_time() {
     let slow = Settings { ack_timeout: Duration::from_secs(120), ..settings(&to, dir.path()) };
     let mut running = Running::start(slow);
     running.carbon.submit(&batch("i2", timestamp, 100));
-    running.wait("on its way", |s| s.sent_points > 0);
+    running.wait("on its way", |s| s.sending.sent_points > 0);
     let asked = std::time::Instant::now();
     running.stop();
     assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());

@@ -239,11 +239,12 @@ async fn an_engine_that_hangs_dies_and_comes_back_loses_nothing() {
     let both = |i: &Inventory| has(i, &stays) && has(i, &falls);
     follower.sees(Duration::from_secs(10), "both", |i| up(i) && both(i)).await;
 
-    // nothing happens: lists go on, looks do not
+    // nothing happens: lists go on, inspections do not
     follower.settled().await;
-    let (lists, looks) = (follower.stats.resyncs.load(Relaxed), follower.stats.looks.load(Relaxed));
+    let (lists, inspects) =
+        (follower.stats.resyncs.load(Relaxed), follower.stats.inspects.load(Relaxed));
     follower.lists(lists + 3).await;
-    assert_eq!(follower.stats.looks.load(Relaxed), looks, "{:?}", follower.stats);
+    assert_eq!(follower.stats.inspects.load(Relaxed), inspects, "{:?}", follower.stats);
 
     dockerd.signal(Signal::STOP).unwrap();
     follower

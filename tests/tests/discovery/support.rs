@@ -177,12 +177,13 @@ impl Follower {
         }
     }
 
-    /// Waits until two lists in a row made no looks: each container is looked at once more after its start.
+    /// Waits until two lists in a row inspected nothing.
     pub async fn settled(&self) {
         loop {
-            let (lists, looks) = (self.stats.resyncs.load(Relaxed), self.stats.looks.load(Relaxed));
+            let (lists, inspects) =
+                (self.stats.resyncs.load(Relaxed), self.stats.inspects.load(Relaxed));
             self.lists(lists + 2).await;
-            if self.stats.looks.load(Relaxed) == looks {
+            if self.stats.inspects.load(Relaxed) == inspects {
                 return;
             }
         }

@@ -75,6 +75,35 @@ fn the_first_list_is_no_news_and_an_unchanged_one_asks_nothing() {
 }
 
 #[test]
+fn one_look_per_start_is_enough_unless_an_event_was_missed() {
+    let (mut desk, stats) = (Desk::new(Some(vec![])), Stats::default());
+    for n in [1, 2] {
+        hear(&mut desk, n, Happening::Started);
+    }
+    look_all(&mut desk, &stats, 1);
+    let list = |desk: &mut Desk, prints: [u64; 2]| {
+        desk.list_began();
+        desk.listed(&[listed(1, prints[0]), listed(2, prints[1])], false, 0);
+        std::iter::from_fn(|| desk.next_look(8)).count()
+    };
+    assert_eq!(list(&mut desk, [10, 20]), 0, "what the list shows is what was seen");
+    assert_eq!(list(&mut desk, [10, 20]), 0);
+    assert_eq!(list(&mut desk, [10, 21]), 1, "from then on a difference counts");
+    look_all(&mut desk, &stats, 1);
+    desk.looked(&id(2), seen(2, 1), &stats);
+    hear(&mut desk, 1, Happening::Changed);
+    look_all(&mut desk, &stats, 1);
+    desk.missed();
+    assert_eq!(list(&mut desk, [11, 21]), 1, "nobody knows whom the missed event was about");
+    look_all(&mut desk, &stats, 1);
+    hear(&mut desk, 2, Happening::Changed);
+    let flying = desk.next_look(8).unwrap();
+    desk.missed();
+    desk.looked(&flying, seen(2, 1), &stats);
+    assert_eq!(list(&mut desk, [11, 22]), 1, "the look may be older than the event");
+}
+
+#[test]
 fn the_past_makes_the_first_list_news() {
     let past = vec![answer(1, 1, false, true).container, answer(2, 1, false, true).container];
     let (mut desk, stats) = (Desk::new(Some(past)), Stats::default());
@@ -264,7 +293,11 @@ impl Model {
                     desk.listed(&picture, false, 0);
                 }
             }
-            10 => self.lost |= self.stream.pop_front().is_some(),
+            10 if !self.stream.is_empty() => {
+                self.stream.pop_front();
+                self.lost = true;
+                desk.missed();
+            }
             11 if n == 0 => {
                 desk.disconnected();
                 (self.list, self.lost) = (None, true);

@@ -161,8 +161,25 @@ async fn a_thousand_at_once_are_looked_at_few_at_a_time() {
     let mut running = Running::start((1..=1000).collect(), 10, RARELY);
     running.until("all", |i| i.containers.len() == 1000).await;
     assert!(running.script.most_looking.load(Relaxed) <= LOOKS);
-    assert_eq!(running.stats.looks.load(Relaxed), 1000);
+    assert_eq!(running.stats.inspects.load(Relaxed), 1000);
     assert!(running.inventory.borrow().revision < 500, "changes are gathered");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_start_costs_one_inspection_however_often_is_compared() {
+    let mut running = Running::start(vec![1], 10, Duration::from_millis(20));
+    running.until("the first", knows(1)).await;
+    running.script.running.lock().unwrap().push(2);
+    running.tell("start", 2);
+    running.until("the second", knows(2)).await;
+    let lists = running.stats.resyncs.load(Relaxed);
+    let end = Instant::now() + Duration::from_secs(10);
+    while running.stats.resyncs.load(Relaxed) < lists + 5 {
+        assert!(Instant::now() < end, "{:?}", running.stats);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(running.stats.inspects.load(Relaxed), 2);
     running.end().await;
 }
 

@@ -1,9 +1,7 @@
 //! Three sources, one list. Pure.
 
 use crate::discover::cgroup_scan::{Found, Kind};
-use common::container::{
-    Container, Health, Network, Source, State, is_id, mesos_container_id, short_id,
-};
+use common::container::{Container, Network, Source, is_id, mesos_container_id, short_id};
 use common::docker::Inventory;
 use common::ids::{AppId, InstanceId, NodeName};
 use common::mesos::Names;
@@ -120,25 +118,11 @@ fn plain(found: &Found, node: &NodeName) -> Container {
 /// What the cgroup alone says.
 fn bare(found: &Found, source: Source, id: &str, name: &str) -> Container {
     Container {
-        id: id.to_owned(),
         name: name.to_owned(),
-        source,
-        app: AppId::new(id),
-        instance: InstanceId::new(id),
-        state: State::Running,
-        health: Health::Unknown,
         pid: found.pid,
-        started_at_ms: None,
-        image: String::new(),
-        image_id: String::new(),
-        restarts: 0,
         network: Network::Host,
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        log_volumes: Vec::new(),
-        labels: BTreeMap::new(),
-        cgroup_parent: None,
         cgroup: Some(found.path.clone()),
+        ..Container::new(id, source, AppId::new(id), InstanceId::new(id))
     }
 }
 

@@ -10,15 +10,15 @@ use std::time::Instant;
 
 impl Group {
     /// First of all: how much CPU time was used decides what else is read. `all`: everything, whatever was used.
-    pub(super) fn cpu(&mut self, kernel: &mut Kernel, all: bool, sample: &mut Sample) {
+    pub(super) fn cpu(&mut self, kernel: &mut Kernel, all: bool, slow: bool, sample: &mut Sample) {
         let figures = &mut sample.figures;
         if kernel.is_v2() {
             self.figures(kernel, File::CpuStatV2, figures, cpu::stat);
-            self.quiet.begin(figures, all);
+            self.quiet.begin(figures, all, slow);
             return;
         }
         self.figures(kernel, File::CpuacctUsage, figures, cpu::usage_v1);
-        self.quiet.begin(figures, all);
+        self.quiet.begin(figures, all, slow);
         if self.quiet.stands_still(figures) {
             kernel.reader.stats.spare(2);
         } else {

@@ -7,7 +7,7 @@ use crate::kernel::devices::Kind;
 use crate::kernel::read::files::Files;
 use crate::kernel::read::stats::{Cause, Family};
 use crate::kernel::read::table::File;
-use crate::sample::{DeviceRow, Field, MAX_ROWS, Sample};
+use crate::sample::{DeviceRow, Field, MAX_ROWS, Sample, add_row};
 use std::time::Instant;
 
 /// Reads the devices' counters into rows, and those of whole disks into sums. A group that has done no IO has zeros.
@@ -111,11 +111,8 @@ fn rows(kernel: &mut Kernel, now: Instant, read: Read, sample: &mut Sample) {
         if !read.operations {
             continue;
         }
-        if sample.rows.devices.len() < MAX_ROWS {
-            sample.rows.devices.push(DeviceRow { name: device.name, counters: row.counters });
-        } else {
-            dropped += 1;
-        }
+        let shown = DeviceRow { name: device.name, counters: row.counters };
+        dropped += u32::from(!add_row(&mut sample.rows.devices, shown));
     }
     kernel.reader.stats.count_many(Family::Io, Cause::Dropped, dropped, || {
         format!("a container uses more than {MAX_ROWS} devices: only so many are shown")

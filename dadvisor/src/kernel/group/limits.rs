@@ -17,9 +17,14 @@ use rustix::fs::{AtFlags, statat};
 use std::ops::ControlFlow;
 
 impl Group {
-    /// Reads the slow figures anew. They are kept in the group, and overlaid on every sample.
+    /// Reads the slow figures anew, or those that can have changed. They are kept in the group, and overlaid on every sample.
     pub(super) fn limits(&mut self, kernel: &mut Kernel) {
         let mut out = Figures::default();
+        if self.quiet.spares() {
+            for field in BY_RUNNING {
+                out.put(field, self.carried.get(field));
+            }
+        }
         let families = kernel.families;
         if families.cpu {
             self.cpu_limits(kernel, &mut out);
@@ -29,7 +34,9 @@ impl Group {
         }
         if families.pids {
             self.pids_limits(kernel, &mut out);
-            self.processes(kernel, &mut out);
+            if !self.quiet.spares() {
+                self.processes(kernel, &mut out);
+            }
         }
         self.carried = out;
     }
@@ -44,6 +51,15 @@ impl Group {
     fn set_one(&mut self, kernel: &mut Kernel, file: File, field: Field, out: &mut Figures) {
         if let Some(Single::Value(value)) = self.one(kernel, file) {
             out.set(field, value);
+        }
+    }
+
+    /// A peak: only a container that runs rises above it.
+    fn peak(&mut self, kernel: &mut Kernel, file: File, field: Field, out: &mut Figures) {
+        if self.quiet.spares() {
+            kernel.reader.stats.spare(1);
+        } else {
+            self.set_one(kernel, file, field, out);
         }
     }
 
@@ -101,10 +117,10 @@ impl Group {
             for field in [Field::MemoryLimit, Field::MemorySwapLimit] {
                 out.put(field, self.carried.get(field));
             }
-            self.set_one(kernel, File::MemoryMaxUsage, Field::MemoryPeak, out);
+            self.peak(kernel, File::MemoryMaxUsage, Field::MemoryPeak, out);
             return;
         }
-        self.set_one(kernel, File::MemoryPeak, Field::MemoryPeak, out);
+        self.peak(kernel, File::MemoryPeak, Field::MemoryPeak, out);
         for (file, field) in
             [(File::MemoryMax, Field::MemoryLimit), (File::MemorySwapMax, Field::MemorySwapLimit)]
         {
@@ -134,8 +150,12 @@ impl Group {
             (File::PidsMaxV1, File::PidsPeakV1, File::PidsEventsV1)
         };
         self.set_one(kernel, max, Field::PidsLimit, out);
-        self.set_one(kernel, peak, Field::PidsPeak, out);
-        self.figures(kernel, events, out, pids::events);
+        self.peak(kernel, peak, Field::PidsPeak, out);
+        if self.quiet.spares() {
+            kernel.reader.stats.spare(1);
+        } else {
+            self.figures(kernel, events, out, pids::events);
+        }
     }
 
     /// Processes of the group and the cgroups beneath it, and the descriptors they have open. Absent rather than too low.
@@ -152,6 +172,10 @@ impl Group {
         }
     }
 }
+
+/// Slow figures that a container which did not run cannot have changed.
+const BY_RUNNING: [Field; 5] =
+    [Field::MemoryPeak, Field::PidsPeak, Field::PidsLimitHits, Field::Processes, Field::OpenFiles];
 
 /// Beyond so many processes, open files are not asked for.
 const MOST_PROCESSES: u64 = 4096;

@@ -40,6 +40,7 @@ impl Group {
             });
         };
         files.end();
+        let quiet = super::Quiet::new(files.inode());
         let member = Member {
             id: container.id.clone(),
             own: matches!(container.network, NetworkMode::Own | NetworkMode::None),
@@ -50,7 +51,7 @@ impl Group {
             network: Network::new(member, container.pid, own_path),
             carried: Figures::default(),
             memory_stat: super::Pace::default(),
-            quiet: super::Quiet::default(),
+            quiet,
             fresh: true,
         })
     }

@@ -5,8 +5,9 @@
 //! runs to die). If besides no interface of its namespace moved a byte, `lo` included, its sockets are as they were. Such files are
 //! spared and their last figures repeated, which halves the cost of an idle container. What others can change without it running (memory, by
 //! reclaim; IO, by writeback; IO pressure, by a disk that hangs) is read every time. Tasks that wait for CPU or memory run in the end, and their
-//! totals are then caught up. The slow pass reads everything, so that the rare timer that
-//! closes a socket in silence, or a kernel thread that charges on its behalf, is seen within a minute.
+//! totals are then caught up. Slow passes over a container that does not run read what others can set, its limits; every fifth reads
+//! everything, so that the rare timer that closes a socket in silence, or a kernel thread that charges on its behalf, is seen within
+//! five minutes.
 
 use crate::sample::{Field, Figures};
 
@@ -39,10 +40,15 @@ const BY_PACKETS: [Field; 6] = [
     Field::UdpSockets,
 ];
 
+/// Of so many slow passes over a container that does not run, one reads everything.
+const WHOLE_EVERY: u8 = 5;
+
 /// The figures of the last reading.
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
     last: Figures,
+    /// Slow passes since the last that read everything.
+    slow: u8,
     /// Checksum of the last `net/dev`.
     interfaces: Option<u32>,
     /// This pass may spare files.
@@ -50,10 +56,26 @@ pub(super) struct Quiet {
 }
 
 impl Quiet {
-    /// Begins a pass, with CPU time just read. `all`: spare nothing.
-    pub fn begin(&mut self, now: &Figures, all: bool) {
+    /// `seed` spreads the slow passes that read everything over those of all containers.
+    pub fn new(seed: u64) -> Self {
+        let slow = u8::try_from(seed % u64::from(WHOLE_EVERY)).unwrap_or(0);
+        Self { slow, ..Self::default() }
+    }
+
+    /// Begins a pass, with CPU time just read. `all`: spare nothing. `slow`: a slow pass, which spares nothing if the container ran.
+    pub fn begin(&mut self, now: &Figures, all: bool, slow: bool) {
         let (before, now) = (self.last.get(Field::CpuUsage), now.get(Field::CpuUsage));
         self.spare = !all && now.is_some() && before == now;
+        if slow && self.spare {
+            self.slow += 1;
+            self.spare = self.slow < WHOLE_EVERY;
+            self.slow %= WHOLE_EVERY;
+        }
+    }
+
+    /// Whether this pass may spare files.
+    pub fn spares(&self) -> bool {
+        self.spare
     }
 
     /// Whether the container has not run since the last pass; then its figures are repeated.
@@ -108,7 +130,7 @@ mod tests {
     fn pass(quiet: &mut Quiet, usage: u64, dev: &[u8], all: bool) -> (bool, bool, Figures) {
         let mut now = Figures::default();
         now.set(Field::CpuUsage, usage);
-        quiet.begin(&now, all);
+        quiet.begin(&now, all, false);
         let still = quiet.stands_still(&mut now);
         let silent = quiet.is_silent(dev, &mut now);
         (still, silent, now)
@@ -124,7 +146,33 @@ mod tests {
         assert_eq!((now.get(Field::PidsCurrent), now.get(Field::TcpSockets)), (Some(2), Some(3)));
         assert_eq!(now.get(Field::CpuUser), None, "absent stays absent");
         assert!(!pass(&mut quiet, 6, b"eth0: 1", false).0, "it ran");
-        assert!(!pass(&mut quiet, 5, b"eth0: 1", true).0, "a slow pass spares nothing");
+        assert!(!pass(&mut quiet, 5, b"eth0: 1", true).0, "asked for everything");
+    }
+
+    #[test]
+    fn slow_passes_read_everything_of_what_ran_and_now_and_then_of_what_did_not() {
+        let mut quiet = Quiet::default();
+        let mut slow = |usage| {
+            let now = figures(usage, 1, 0);
+            quiet.begin(&now, false, true);
+            quiet.end(&now);
+            quiet.spares()
+        };
+        assert!(!slow(5), "it ran");
+        assert_eq!([5; 6].map(&mut slow), [true, true, true, true, false, true]);
+        assert!(!slow(6), "it ran");
+        assert_eq!([6; 4].map(slow), [true, true, true, false], "those before count too");
+        let spared = |seed| {
+            let mut quiet = Quiet::new(seed);
+            quiet.end(&figures(5, 1, 0));
+            (0..5)
+                .take_while(|_| {
+                    quiet.begin(&figures(5, 1, 0), false, true);
+                    quiet.spares()
+                })
+                .count()
+        };
+        assert_eq!([0, 1, 4, 5].map(spared), [4, 3, 0, 4]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use super::place::{candidates, is_within, of_process, own_part};
 use super::*;
-use common::container::{Container, Health, Network, Source, State};
+use common::container::{Container, Source};
 use common::ids::{AppId, InstanceId};
 use proptest::prelude::*;
 
@@ -128,25 +128,9 @@ fn the_outermost_component_with_the_id_is_the_container() {
 
 fn container(cgroup_parent: Option<&str>, cgroup: Option<&str>) -> Container {
     Container {
-        id: ID.to_owned(),
-        name: "web".to_owned(),
-        source: Source::Docker,
-        app: AppId::new("shop/web"),
-        instance: InstanceId::new("i"),
-        state: State::Running,
-        health: Health::Unknown,
-        pid: None,
-        started_at_ms: None,
-        image: String::new(),
-        image_id: String::new(),
-        restarts: 0,
-        network: Network::Own,
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        log_volumes: Vec::new(),
-        labels: std::collections::BTreeMap::new(),
         cgroup_parent: cgroup_parent.map(str::to_owned),
         cgroup: cgroup.map(str::to_owned),
+        ..Container::new(ID, Source::Docker, AppId::new("shop/web"), InstanceId::new("i"))
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Files {
     dirs: Vec<Directory>,
     of_tree: [Option<u8>; TREES],
     main: Tree,
-    /// Files that are not there (or not for us), tried again on slow passes.
+    /// Files that are not there (or not for us), until [`Files::forget_absent`].
     absent: u64,
     gone: bool,
     held: Option<Box<[Option<Held>; FILES]>>,
@@ -144,11 +144,13 @@ impl Files {
         self.gone
     }
 
-    /// Starts a pass. `slow`: what was missing is tried again.
-    pub(crate) fn begin(&mut self, reader: &mut Reader, slow: bool) {
-        if slow {
-            self.absent = 0;
-        }
+    /// What was missing is tried again from now on.
+    pub(crate) fn forget_absent(&mut self) {
+        self.absent = 0;
+    }
+
+    /// Starts a pass.
+    pub(crate) fn begin(&mut self, reader: &mut Reader) {
         for dir in &mut self.dirs {
             match dir.begin(&reader.budget) {
                 Ok(()) if dir.permit.is_some() => {}
