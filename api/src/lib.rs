@@ -9,4 +9,5 @@
 //! ```
 
 pub mod change;
+pub mod store;
 pub mod world;
