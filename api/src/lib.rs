@@ -8,5 +8,8 @@
 //!                                         '------- world <---------'   (in memory, at a cursor)
 //! ```
 
+pub mod args;
 pub mod change;
+pub mod config;
+mod http;
 pub mod world;
