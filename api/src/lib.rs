@@ -9,4 +9,5 @@
 //! ```
 
 pub mod change;
+pub mod reconcile;
 pub mod world;
