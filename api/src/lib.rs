@@ -13,4 +13,5 @@ pub mod change;
 pub mod store;
 pub mod config;
 mod http;
+pub mod reconcile;
 pub mod world;
