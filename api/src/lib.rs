@@ -9,4 +9,5 @@
 //! ```
 
 pub mod change;
+pub mod charts;
 pub mod world;
