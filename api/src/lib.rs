@@ -14,4 +14,5 @@ pub mod store;
 pub mod config;
 mod http;
 pub mod reconcile;
+pub mod charts;
 pub mod world;
