@@ -23,3 +23,4 @@ pub mod printable;
 pub mod serve;
 pub mod stop;
 pub mod systemd;
+pub mod tls;
