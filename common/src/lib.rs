@@ -25,3 +25,4 @@ pub mod serve;
 pub mod stop;
 pub mod systemd;
 pub mod ticket;
+pub mod tls;
