@@ -134,6 +134,14 @@ pub struct Series {
     tail: Vec<u8>,
 }
 
+impl Series {
+    /// The whole name of a metric of this family, as carbon knows it.
+    pub fn name(&self, metric: &str) -> String {
+        let part = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        part(&self.head) + metric + &part(&self.tail)
+    }
+}
+
 impl Namer {
     /// `prefix` may have dots; every component of it and `dc` are escaped where needed.
     pub fn new(prefix: &str, dc: &str, style: Style) -> Self {
