@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod centre;
+pub mod chromium;
 pub mod clock;
 pub mod dadvisor;
 pub mod daemon;
