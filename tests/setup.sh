@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [build|docker|graphite|tools|schemathesis|guest|all]...: installs and starts what this repository needs on this machine, and says so.
+# setup.sh [build|docker|graphite|tools|schemathesis|chromium|guest|all]...: installs and starts what this repository needs on this machine, and says so.
 # What is there already is left alone, so that it can run before every test. Downloads and state go to QAE_TEST_CACHE
 # (default ~/.cache/qae-tests); teardown.sh stops what was started.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -66,6 +66,11 @@ setup_schemathesis() {
   echo "$pins" >"$home/.complete"
 }
 
+# Looks at the page as a person's browser does.
+setup_chromium() {
+  packages chromium:chromium
+}
+
 setup_guest() {
   packages qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs
   "$ROOT/tests/guest/build.sh"
@@ -75,8 +80,8 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(all)
 for part in "${parts[@]}"; do
   case $part in
-    build | docker | graphite | tools | schemathesis | guest) "setup_$part" ;;
-    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_schemathesis; setup_guest ;;
-    *) die "unknown part $part (build, docker, graphite, tools, schemathesis, guest, all)" ;;
+    build | docker | graphite | tools | schemathesis | chromium | guest) "setup_$part" ;;
+    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_schemathesis; setup_chromium; setup_guest ;;
+    *) die "unknown part $part (build, docker, graphite, tools, schemathesis, chromium, guest, all)" ;;
   esac
 done

@@ -10,9 +10,9 @@
 
 pub mod args;
 pub mod change;
-pub mod store;
+pub mod charts;
 pub mod config;
 mod http;
 pub mod reconcile;
-pub mod charts;
+pub mod store;
 pub mod world;
