@@ -23,6 +23,7 @@ pub mod config;
 pub mod count;
 pub mod discover;
 pub mod disk_usage;
+pub mod facts;
 pub mod foreground;
 #[doc(hidden)]
 pub mod fuzzing;
