@@ -9,13 +9,12 @@
 //! ```
 
 pub mod args;
+pub mod centre;
 pub mod change;
 pub mod charts;
 pub mod config;
 mod http;
 pub mod reconcile;
-pub mod centre;
-pub mod change;
 pub mod scope;
 pub mod store;
 #[cfg(test)]
