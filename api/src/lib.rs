@@ -9,6 +9,7 @@
 //! ```
 
 pub mod args;
+pub mod bus;
 pub mod centre;
 pub mod change;
 pub mod charts;
@@ -16,6 +17,7 @@ pub mod config;
 mod http;
 pub mod reconcile;
 pub mod scope;
+pub mod snapshots;
 pub mod store;
 #[cfg(test)]
 mod testing;
