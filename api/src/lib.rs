@@ -15,4 +15,5 @@ pub mod config;
 mod http;
 pub mod reconcile;
 pub mod store;
+pub mod schedulers;
 pub mod world;
