@@ -15,5 +15,6 @@ pub mod config;
 mod http;
 pub mod reconcile;
 pub mod store;
+pub mod reconcile;
 pub mod schedulers;
 pub mod world;

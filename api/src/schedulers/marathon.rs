@@ -12,4 +12,6 @@
 
 pub mod frames;
 pub mod ids;
+pub mod ledger;
+pub mod translate;
 pub mod wire;

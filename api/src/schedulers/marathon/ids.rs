@@ -30,7 +30,10 @@ pub fn of_task(task: &str) -> OfTask {
     let Some(end) = task[after..].find(['.', '_']).map(|end| after + end) else { return alone() };
     // `_app.3` or, to 1.7, `container`: the first run has number 1 where it has one
     let run = task[end + 1..].rsplit_once('.').and_then(|(_, run)| number(run));
-    OfTask { instance: task[..end].to_owned(), restarts: run.map_or(0, |run| run.saturating_sub(1)) }
+    OfTask {
+        instance: task[..end].to_owned(),
+        restarts: run.map_or(0, |run| run.saturating_sub(1)),
+    }
 }
 
 /// `shop_web.<uuid>` and `shop_web.<uuid>.<n>`.
@@ -64,7 +67,11 @@ mod tests {
             (format!("shop_web.instance-{UUID}._app.12"), format!("shop_web.instance-{UUID}"), 11),
             (format!("shop_web.marathon-{UUID}._app.2"), format!("shop_web.marathon-{UUID}"), 1),
             (format!("g_pod.instance-{UUID}.side-car"), format!("g_pod.instance-{UUID}"), 0),
-            (format!("a.instance-b_c.instance-{UUID}._app.1"), format!("a.instance-b_c.instance-{UUID}"), 0),
+            (
+                format!("a.instance-b_c.instance-{UUID}._app.1"),
+                format!("a.instance-b_c.instance-{UUID}"),
+                0,
+            ),
             (format!("v1.2_api.{UUID}"), format!("v1.2_api.marathon-{UUID}"), 0),
             ("odd".to_owned(), "odd".to_owned(), 0),
             (format!("x.instance-{UUID}"), format!("x.instance-{UUID}"), 0),

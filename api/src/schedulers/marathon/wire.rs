@@ -10,7 +10,7 @@ mod task;
 mod tolerant;
 
 pub use app::{App, Container, Docker, HealthCheck, IpAddress, Network, PortMapping, Ports};
-pub use event::{Event, TaskUpdate, read_event};
+pub use event::{Event, TYPES, TaskUpdate, read_event};
 pub use server::{Info, Leader};
 pub use task::{CheckResult, Task};
 

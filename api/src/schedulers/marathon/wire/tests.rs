@@ -72,12 +72,8 @@ fn events_of_old_and_new() {
     );
     let Event::Task(update) = update else { panic!("{update:?}") };
     assert_eq!((update.task.as_str(), update.host), ("a.1", None));
-    let check = |of: &str, alive, whole| Event::Check {
-        app: "/a".into(),
-        of: of.into(),
-        alive,
-        whole,
-    };
+    let check =
+        |of: &str, alive, whole| Event::Check { app: "/a".into(), of: of.into(), alive, whole };
     for (json, wanted) in [
         (
             r#"{"eventType":"health_status_changed_event","appId":"/a","taskId":"a.1","alive":true}"#,
