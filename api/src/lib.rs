@@ -14,7 +14,6 @@ pub mod charts;
 pub mod config;
 mod http;
 pub mod reconcile;
-pub mod store;
-pub mod reconcile;
 pub mod schedulers;
+pub mod store;
 pub mod world;

@@ -11,7 +11,9 @@
 //! Pure: [`wire`], [`frames`], [`ids`], [`ledger`], [`hosts`], [`pace`].
 
 pub mod frames;
+pub mod hosts;
 pub mod ids;
 pub mod ledger;
+pub mod pace;
 pub mod translate;
 pub mod wire;
