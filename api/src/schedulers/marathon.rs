@@ -10,6 +10,7 @@
 //! Nothing that Marathon sends is relied on beyond its lists: events may be lost, doubled, late or out of order.
 //! Pure: [`wire`], [`frames`], [`ids`], [`ledger`], [`hosts`], [`pace`].
 
+pub mod client;
 pub mod frames;
 pub mod hosts;
 pub mod ids;

@@ -88,7 +88,7 @@ impl Pace {
             return (listed + CONFIRM_AFTER, None);
         }
         let periodic = listed + self.every;
-        let Some(soiled) = self.soiled else { return (periodic, None) };
+        let Some(soiled) = self.soiled.filter(|_| now < periodic) else { return (periodic, None) };
         if dirty.all || dirty.apps.len() > MOST_APPS {
             let gap = (self.took * 10).clamp(SHORTEST, LONGEST);
             return ((soiled + SETTLE).max(listed + gap).min(periodic), None);

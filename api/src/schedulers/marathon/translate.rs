@@ -121,7 +121,7 @@ fn task(app: &AppId, outlets: &backends::Outlets, raw: wire::Task) -> Option<Tra
         None => InstanceState::Staging,
     });
     let host = raw.host.as_deref().and_then(host);
-    let results = raw.health_check_results.iter().filter_map(|r| r.alive);
+    let mut results = raw.health_check_results.iter().filter_map(|r| r.alive);
     let told = raw.health_check_results.iter().find_map(|r| r.instance_id.as_deref());
     let of_task = ids::of_task(&raw.id);
     let checked = results.clone().next().is_some();
@@ -133,7 +133,7 @@ fn task(app: &AppId, outlets: &backends::Outlets, raw: wire::Task) -> Option<Tra
         app: app.clone(),
         host,
         state,
-        health: match (checked, results.fold(true, |all, alive| all && alive)) {
+        health: match (checked, results.all(|alive| alive)) {
             (false, _) => Health::Unknown,
             (true, true) => Health::Healthy,
             (true, false) => Health::Unhealthy,

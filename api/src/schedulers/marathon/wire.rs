@@ -16,6 +16,7 @@ pub use task::{CheckResult, Task};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 
 /// `GET /v2/apps?embed=apps.tasks`.
 #[derive(Debug, Default, Deserialize)]
@@ -75,6 +76,18 @@ pub fn read_tasks(json: &[u8]) -> Result<Vec<Task>, ListError> {
 pub fn read_app(json: &[u8]) -> Result<App, ListError> {
     let OneApp { app } = read(json)?;
     app.ok_or(ListError::NoList("app"))
+}
+
+/// Puts tasks that were listed apart beneath their apps.
+pub fn with_tasks(mut apps: Vec<App>, tasks: Vec<Task>) -> Vec<App> {
+    let mut of_app: HashMap<String, Vec<Task>> = HashMap::new();
+    for task in tasks {
+        of_app.entry(task.app_id.clone().unwrap_or_default()).or_default().push(task);
+    }
+    for app in apps.iter_mut().filter(|app| app.tasks.is_none()) {
+        app.tasks = of_app.remove(&app.id);
+    }
+    apps
 }
 
 /// Why an answer is none.
