@@ -18,6 +18,7 @@ mod http;
 pub mod reconcile;
 pub mod scope;
 pub mod snapshots;
+pub mod schedulers;
 pub mod store;
 #[cfg(test)]
 mod testing;
