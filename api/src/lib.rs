@@ -16,9 +16,9 @@ pub mod charts;
 pub mod config;
 mod http;
 pub mod reconcile;
+pub mod schedulers;
 pub mod scope;
 pub mod snapshots;
-pub mod schedulers;
 pub mod store;
 #[cfg(test)]
 mod testing;
