@@ -14,5 +14,10 @@ pub mod charts;
 pub mod config;
 mod http;
 pub mod reconcile;
+pub mod centre;
+pub mod change;
+pub mod scope;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod world;

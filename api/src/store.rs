@@ -4,8 +4,12 @@
 //! transactions queue up in order instead of failing on each other. Reads go on beside it. A commit that returned is on disk
 //! (SQLite: WAL with `synchronous = FULL`; PostgreSQL: its own `synchronous_commit`).
 
+pub(crate) mod entities;
+pub(crate) mod events;
+mod many;
 mod migrate;
 mod open;
+pub(crate) mod retention;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -114,7 +118,6 @@ impl Store {
     }
 
     /// Where it is, as configured: it may hold a password.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn url(&self) -> &str {
         &self.inner.url
     }

@@ -58,7 +58,7 @@ enum What {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    dadvisor::kernel::read::budget::raise_nofile()?;
+    common::files::raise()?;
     let (title, table) = match args.what {
         What::Cost => ("Cost of a pass per cgroup (median of 21 rounds, one run)", cost::run()?),
         What::Churn => ("Starts and stops", churn::run()?),

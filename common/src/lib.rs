@@ -11,6 +11,7 @@ pub mod container;
 pub mod docker;
 pub mod exit;
 pub mod exposition;
+pub mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
