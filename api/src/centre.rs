@@ -22,6 +22,7 @@ pub use lease::Lease;
 pub use recent::Told;
 
 use crate::change::Change;
+use crate::scope::Scope;
 use crate::store::{self, Store};
 use crate::world::World;
 use common::api_types::{Event, Kind};
@@ -245,6 +246,18 @@ impl Centre {
         }
         self.inner.counts.replays.fetch_add(1, Ordering::Relaxed);
         self.inner.recent.replay(self, seq, limit).await
+    }
+
+    /// Whether the events after a number are in memory.
+    pub(crate) fn remembers(&self, seq: u64) -> bool {
+        self.inner.recent.after(seq, 0).is_some()
+    }
+
+    /// Whether no event in scope came after `from`, up to `to`; false too where memory does not reach back.
+    pub(crate) fn untouched(&self, scope: &Scope, from: u64, to: u64) -> bool {
+        let most = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        let told = self.inner.recent.after(from, most);
+        told.is_some_and(|told| !told.iter().any(|told| scope.about(&told.about)))
     }
 
     /// Waits a moment for an event that another process may have told somebody of before this one has it; whether it is here.

@@ -9,14 +9,16 @@
 //! ```
 
 pub mod args;
+pub mod bus;
+pub mod centre;
 pub mod change;
 pub mod charts;
 pub mod config;
 mod http;
 pub mod reconcile;
-pub mod centre;
-pub mod change;
 pub mod scope;
+pub mod snapshots;
+pub mod schedulers;
 pub mod store;
 #[cfg(test)]
 mod testing;

@@ -19,6 +19,8 @@ mod observed;
 mod plain;
 mod seen;
 mod silence;
+#[cfg(test)]
+pub(crate) mod tests;
 mod told;
 
 pub use apps::expired;
@@ -29,7 +31,7 @@ pub use node::{NodeReport, node};
 pub use observed::{ClusterFacts, ListedApp, ListedTask, Listing};
 pub use seen::{MOST_CONTAINERS, Seen, TaskContainer};
 pub use silence::{agent, silent};
-pub use told::{Doubts, OOM_COUNT, OOM_KILLS, OOM_RUN, Told, doubts};
+pub use told::{Doubts, OOM_COUNT, OOM_KILLS, Told, doubts};
 
 use crate::change::Change;
 use crate::world::World;

@@ -22,8 +22,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
 #[cfg(test)]
-#[allow(unused_imports)]
-pub(crate) use testing::{TestStore, test_stores};
+pub(crate) use testing::{TestStore, sqlite, test_stores};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,11 @@
 //!
 //! Promise: a certificate that does not fit its key, or a file that is none, is told at the start and names the file. A renewed
 //! certificate is taken over without a restart ([`Server::reload`]); a broken one changes nothing. TLS 1.2 and 1.3, HTTP/1.1 only.
-//! The client side checks the far side's certificate and name always; there is no switch to leave that out.
+//! The client side checks the far side's certificate always; there is no switch to leave that out.
 
 mod client;
 mod pem;
+mod pinned;
 mod server;
 
 pub use client::Client;
@@ -68,6 +69,9 @@ pub fn hint(error: &io::Error) -> &'static str {
     match cause {
         Some(Tls::InvalidCertificate(CertificateError::UnknownIssuer)) => {
             "; name the file of the authority that signed it (`ca_file`)"
+        }
+        Some(Tls::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
+            "; it shows another certificate than the one in its file: a reload makes it read the file again"
         }
         Some(Tls::InvalidCertificate(CertificateError::Other(_))) => {
             "; a server needs a certificate that is signed by an authority and is none itself (CA:FALSE)"

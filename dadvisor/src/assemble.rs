@@ -79,7 +79,8 @@ pub fn discovery_settings(config: &Config, kernel: &Kernel) -> Result<discover::
         plain: config.dadvisor.cgroups.clone(),
     };
     let node = config.node.name.clone();
-    let watch = watch::Settings { places, node, interval: SCAN_EVERY, agent };
+    let watch =
+        watch::Settings { docker: docker.is_some(), places, node, interval: SCAN_EVERY, agent };
     Ok(discover::Settings { docker, watch })
 }
 

@@ -39,6 +39,21 @@ impl TestCentre {
     }
 }
 
+impl Centre {
+    /// As if so much had happened since that memory holds nothing of it.
+    pub(crate) fn forget_memory(&self) {
+        self.inner.recent.skip_to(self.head().seq);
+    }
+
+    /// Keeps only events from this one on.
+    pub(crate) async fn forget_before(&self, oldest: u64) {
+        let keep_events = self.head().seq + 1 - oldest;
+        let settings = Settings { keep_events, ..Settings::default() };
+        retention::clear(self, &settings, Moment::now()).await.unwrap();
+        self.forget_memory();
+    }
+}
+
 pub(crate) fn origin() -> Origin {
     Origin { actor: "node:n".into(), cause: "test".into() }
 }

@@ -51,6 +51,20 @@ pub(super) fn plain(
     spec
 }
 
+/// The app after a container of it that no scheduler speaks for is gone: another one's labels may count now.
+pub(super) fn relabelled(before: &AppSpec, view: &NodeFactsView) -> AppSpec {
+    let mut spec = before.clone();
+    label_plain(&mut spec, view);
+    spec
+}
+
+/// Gives an app that is new, and of which nothing runs any more, the labels that its container had.
+pub(super) fn label_new(spec: &mut AppSpec, labels: &BTreeMap<String, String>) {
+    if spec.labels.is_empty() && spec.dcs.iter().all(|line| line.wanted.is_none()) {
+        label(spec, labels);
+    }
+}
+
 /// Lines of plain apps that have had no instance for long: `lately` has the pairs of app and cluster with an end in that time.
 pub fn expired(
     world: &World,

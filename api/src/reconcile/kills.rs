@@ -1,8 +1,8 @@
 //! Kills for memory, each told once.
 //!
-//! A container's count only rises while its agent runs; it falls when the agent or the container starts anew, and what it has then are
-//! new kills. What the previous report showed is told already. After a restart of the API the previous report may be an older one than
-//! was judged last: then the last note in the store tells ([`Told`]).
+//! A container's count goes over all its runs and only rises while its agent does; an agent that starts anew counts from zero, so that
+//! after a fall all of the count is new. What the previous report showed is told already. After a restart of the API the previous report
+//! may be older than the last one that was judged: then the last note in the store tells ([`Told`]).
 
 use super::seen::Seen;
 use super::told::Told;
@@ -64,12 +64,6 @@ fn notes(from: u64, to: u64) -> Vec<(u64, u64)> {
 impl Kills<'_> {
     /// The notes that are not in the store, given the instance they are about.
     pub fn untold(&self, subject: &str, told: &Told) -> impl Iterator<Item = (u64, u64)> {
-        let last = told.kill(subject).copied();
-        let run = self.container.started_at;
-        self.notes.iter().copied().filter(move |(count, _)| {
-            last.is_none_or(|(told_run, told_count)| {
-                told_run < run || (told_run == run && told_count < *count)
-            })
-        })
+        self.notes.iter().copied().filter(|(count, _)| !told.kill(subject, *count))
     }
 }

@@ -7,7 +7,7 @@ use super::told::{self, Told};
 use super::{apps, join, kills};
 use crate::change::Change;
 use crate::world::World;
-use common::api_types::{ContainerFact, Entity, EventType, Exit, Instance};
+use common::api_types::{AppSpec, ContainerFact, Entity, EventType, Exit, Instance};
 use common::ids::{AppId, NodeName};
 use common::moment::Moment;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -129,16 +129,33 @@ impl Pass<'_> {
         })
     }
 
-    /// The apps of what is there.
+    /// The apps of what is there, and of what was.
     fn apps(&self) -> Vec<Change> {
-        let ids: BTreeSet<&AppId> = self.lives.values().map(|i| &i.app).collect();
-        let made = ids.into_iter().map(|id| {
-            let before = self.world.app(id).map(AsRef::as_ref);
-            (before, apps::plain(before, id, self.at.seen.dc(), self.at.cluster, self.view))
+        let here: BTreeSet<&AppId> = self.lives.values().map(|i| &i.app).collect();
+        let before = self.report.prior.into_iter().flat_map(Seen::plain).map(|c| &c.app);
+        let left: BTreeSet<&AppId> =
+            before.chain(self.ends.iter().map(|i| &i.app)).filter(|a| !here.contains(a)).collect();
+        let here = here.into_iter().map(|id| self.app(id));
+        let left = left.into_iter().filter_map(|id| {
+            let before = self.world.app(id)?;
+            Some(apps::relabelled(before, self.view))
         });
-        made.filter(|(before, now)| *before != Some(now))
-            .map(|(_, now)| Change::Put(Entity::App(now)))
+        here.chain(left)
+            .filter(|now| self.world.app(&now.id).is_none_or(|before| **before != *now))
+            .map(|now| Change::Put(Entity::App(now)))
             .collect()
+    }
+
+    fn app(&self, id: &AppId) -> AppSpec {
+        let before = self.world.app(id).map(AsRef::as_ref);
+        let mut spec = apps::plain(before, id, self.at.seen.dc(), self.at.cluster, self.view);
+        if before.is_none() {
+            let mut ends = self.report.seen.facts().ended.iter().rev();
+            if let Some(end) = ends.find(|end| end.container.app == *id) {
+                apps::label_new(&mut spec, &end.container.labels);
+            }
+        }
+        spec
     }
 
     fn notes(&self) -> Vec<Change> {
@@ -149,8 +166,6 @@ impl Pass<'_> {
                 let mut payload = serde_json::to_value(&instance).unwrap_or_default();
                 payload[told::OOM_COUNT] = count.into();
                 payload[told::OOM_KILLS] = kills.into();
-                payload[told::OOM_RUN] =
-                    serde_json::to_value(kill.container.started_at).unwrap_or_default();
                 notes.push(Change::Note {
                     kind: EventType::OomKilled,
                     subject: instance.key.clone(),

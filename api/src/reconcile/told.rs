@@ -11,14 +11,12 @@ use std::collections::HashMap;
 pub const OOM_COUNT: &str = "oom_kills";
 /// Likewise: how many kills the note speaks of, 1 but for a flood.
 pub const OOM_KILLS: &str = "kills";
-/// Likewise: start of the run in which it happened.
-pub const OOM_RUN: &str = "run_started_at";
 
 /// What the store has of ends and kills that a report speaks of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     ends: HashMap<String, Moment>,
-    kills: HashMap<String, (Option<Moment>, u64)>,
+    kills: HashMap<String, u64>,
 }
 
 /// What is to be looked up before it is told: both empty, almost always.
@@ -38,17 +36,16 @@ impl Told {
 
     /// The latest `oom_killed` about an instance in the store, by its payload.
     pub fn enter_kill(&mut self, subject: String, payload: &Value) {
-        let run = payload.get(OOM_RUN).and_then(Value::as_str).and_then(Moment::parse);
         let count = payload.get(OOM_COUNT).and_then(Value::as_u64).unwrap_or(0);
-        self.kills.insert(subject, (run, count));
+        self.kills.insert(subject, count);
     }
 
     pub(super) fn end(&self, key: &str, at: Moment) -> bool {
         self.ends.get(key).is_some_and(|told| *told >= at)
     }
 
-    pub(super) fn kill(&self, subject: &str) -> Option<&(Option<Moment>, u64)> {
-        self.kills.get(subject)
+    pub(super) fn kill(&self, subject: &str, count: u64) -> bool {
+        self.kills.get(subject).is_some_and(|told| *told >= count)
     }
 }
 

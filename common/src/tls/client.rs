@@ -1,5 +1,6 @@
 //! Whom a daemon believes.
 
+use super::pinned::Pinned;
 use super::{Error, PROTOCOL, pem, provider};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -48,6 +49,26 @@ impl Client {
         }
         let client = Self::trusting(roots).map_err(Error::Setup)?;
         Ok(SYSTEM.get_or_init(|| client).clone())
+    }
+
+    /// The first certificate of the file and nobody else, by whatever name it is asked: the daemon of this host.
+    pub fn pinned(cert: &Path) -> Result<Self, Error> {
+        const WHAT: &str = "certificate";
+        let mut chain = pem::certificates(&pem::read(cert, WHAT)?, cert, WHAT)?;
+        let provider = provider();
+        let verifier = Pinned {
+            // there is at least one
+            certificate: chain.swap_remove(0),
+            algorithms: provider.signature_verification_algorithms,
+        };
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(Error::Setup)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        Ok(Self(Arc::new(config)))
     }
 
     fn trusting(roots: RootCertStore) -> Result<Self, rustls::Error> {

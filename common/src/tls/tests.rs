@@ -122,6 +122,20 @@ async fn a_renewed_certificate_is_shown_and_a_broken_one_changes_nothing() {
     assert_ne!(shake(&server, &files.client(), "localhost").await.unwrap(), first);
 }
 
+#[tokio::test]
+async fn a_pinned_certificate_is_believed_by_any_name_and_no_other_is() {
+    let (files, other) = (files(), made());
+    let pinned = Client::pinned(&files.path("cert.pem")).unwrap();
+    shake(&files.server(), &pinned, "192.0.2.1").await.unwrap();
+    let error = shake(&other.server(), &pinned, "localhost").await.unwrap_err();
+    assert!(hint(&error).contains("reload"), "{error}");
+    // the certificate without its key proves nothing
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), other.path("key.pem"));
+    std::fs::copy(files.path("cert.pem"), &cert).unwrap();
+    assert!(matches!(Server::load(&cert, &key), Err(Error::Pair { .. })));
+}
+
 #[test]
 fn what_is_wrong_with_a_file_is_told_with_its_name() {
     let files = files();
