@@ -21,6 +21,7 @@ pub mod logging;
 pub mod mesos;
 pub mod metric;
 pub mod moment;
+pub mod own;
 pub mod printable;
 pub mod serve;
 pub mod stop;
