@@ -68,6 +68,13 @@ pub struct Row {
     pub percent: Option<f64>,
 }
 
+impl Row {
+    /// How its state is to be taken.
+    pub fn ink(&self) -> Ink {
+        self.ink
+    }
+}
+
 /// A line per instance: its figures are the latest that are known.
 pub fn rows(of: &[Instance], metrics: &Metrics) -> Vec<Row> {
     let mut latest: BTreeMap<(&str, &str, &str), f64> = BTreeMap::new();
