@@ -5,7 +5,8 @@ pub mod query;
 use crate::error::Error;
 use crate::place::Centre;
 use common::http::{
-    HeaderName, HeaderValue, Method, Options, Request, Response, Session, Streaming, Url, bearer, header, open, send,
+    HeaderName, HeaderValue, Method, Options, Request, Response, Session, Streaming, Url, bearer,
+    header, open, send,
 };
 use common::serve::Problem;
 use common::tls;
@@ -54,7 +55,11 @@ impl Client {
     }
 
     /// A POST with a body.
-    pub async fn post<T: DeserializeOwned>(&mut self, path: &str, body: &Value) -> Result<T, Error> {
+    pub async fn post<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, Error> {
         let answer = self.ask(Method::POST, path, Some(body)).await?;
         self.read(path, &answer)
     }
@@ -65,7 +70,12 @@ impl Client {
     }
 
     /// All of a list, or its first `most` items.
-    pub async fn all(&mut self, path: &str, query: &Query, most: usize) -> Result<Vec<Value>, Error> {
+    pub async fn all(
+        &mut self,
+        path: &str,
+        query: &Query,
+        most: usize,
+    ) -> Result<Vec<Value>, Error> {
         let mut items: Vec<Value> = Vec::new();
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES_MOST {
@@ -89,11 +99,20 @@ impl Client {
     pub async fn fetch(&self, path: &str) -> Result<Value, Error> {
         let url = self.centre.url.at(path);
         let answer = send(&url, &self.request(Method::GET), &self.options).await?;
-        if answer.is_success() { self.read(path, &answer) } else { Err(self.refusal(path, &answer)) }
+        if answer.is_success() {
+            self.read(path, &answer)
+        } else {
+            Err(self.refusal(path, &answer))
+        }
     }
 
     /// Any request. A refusal is an error.
-    pub async fn ask(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Response, Error> {
+    pub async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Response, Error> {
         let mut request = self.request(method);
         if let Some(body) = body {
             request = request.body("application/json", body.to_string());
@@ -104,7 +123,8 @@ impl Client {
 
     /// An answer that has no end: 200, or what it says instead.
     pub async fn open(&self, path: &str, accept: &'static str) -> Result<Streaming, Error> {
-        let request = self.request(Method::GET).header(header::ACCEPT, HeaderValue::from_static(accept));
+        let request =
+            self.request(Method::GET).header(header::ACCEPT, HeaderValue::from_static(accept));
         let url = self.centre.url.at(path);
         let stream = open(&url, &request, &self.options).await?;
         if stream.status() == 200 {
@@ -115,7 +135,8 @@ impl Client {
 
     /// As [`Self::open`], elsewhere, with a credential of its own.
     pub async fn open_at(&self, url: &Url, credential: &str) -> Result<Streaming, Error> {
-        let value = bearer(credential).ok_or_else(|| self.foreign("", "a ticket that no header takes"))?;
+        let value =
+            bearer(credential).ok_or_else(|| self.foreign("", "a ticket that no header takes"))?;
         let request = Request::get()
             .header(header::AUTHORIZATION, value)
             .header(header::ACCEPT, HeaderValue::from_static("text/plain"));
@@ -178,7 +199,12 @@ fn refused(answer: &Response, url: &Url) -> Error {
         Err(_) => Error::Refused {
             status: answer.status,
             code: String::new(),
-            detail: format!("{}: answered {}: {}", url.at(bare(url.path())), answer.status, answer.said()),
+            detail: format!(
+                "{}: answered {}: {}",
+                url.at(bare(url.path())),
+                answer.status,
+                answer.said()
+            ),
         },
     }
 }

@@ -80,6 +80,13 @@ fn paint() -> Paint {
 }
 
 /// What was listed, as what it is.
-fn typed<T: DeserializeOwned>(client: &Client, path: &str, items: &[Value]) -> Result<Vec<T>, Error> {
-    items.iter().map(|i| T::deserialize(i).map_err(|e| client.foreign(path, &e.to_string()))).collect()
+fn typed<T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    items: &[Value],
+) -> Result<Vec<T>, Error> {
+    items
+        .iter()
+        .map(|i| T::deserialize(i).map_err(|e| client.foreign(path, &e.to_string())))
+        .collect()
 }

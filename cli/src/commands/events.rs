@@ -43,10 +43,12 @@ pub async fn run(client: &mut Client, asked: &args::Events) -> Result<(), Error>
         return if asked.json { print_json(&document(items)) } else { show(client, items) };
     }
     // the place to follow from comes first, so that nothing happens between the list and the stream
-    let head: Vec<Event> = typed(client, EVENTS, &client.all(EVENTS, &Query::new(), 1).await?)?;
+    let newest = client.all(EVENTS, &Query::new(), 1).await?;
+    let head: Vec<Event> = typed(client, EVENTS, &newest)?;
     let head = head.first().map(Event::cursor);
     if let Some(head) = &head {
-        let mut items = if back == 0 { Vec::new() } else { client.all(EVENTS, &filter.query(), back).await? };
+        let mut items =
+            if back == 0 { Vec::new() } else { client.all(EVENTS, &filter.query(), back).await? };
         // newer ones come by the stream
         items.retain(|e| e.get("seq").and_then(Value::as_u64).is_none_or(|seq| seq <= head.seq));
         items.reverse();

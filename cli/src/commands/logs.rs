@@ -42,7 +42,10 @@ pub async fn run(client: &mut Client, asked: &args::Logs) -> Result<(), Error> {
         note(why);
     }
     if reachable.len() > INSTANCES_MOST {
-        note(&format!("only the first {INSTANCES_MOST} of {} instances are shown", reachable.len()));
+        note(&format!(
+            "only the first {INSTANCES_MOST} of {} instances are shown",
+            reachable.len()
+        ));
     }
     let several = ticket.instances.len() > 1;
     let (to, mut from) = mpsc::channel(WAITING);
@@ -50,7 +53,11 @@ pub async fn run(client: &mut Client, asked: &args::Logs) -> Result<(), Error> {
     for (door, url) in reachable.into_iter().take(INSTANCES_MOST) {
         match client.open_at(&url, &ticket.ticket).await {
             Ok(stream) => {
-                let prefix = if several { format!("{} | ", printable(&door.instance)) } else { String::new() };
+                let prefix = if several {
+                    format!("{} | ", printable(&door.instance))
+                } else {
+                    String::new()
+                };
                 readers.spawn(read(stream, prefix, to.clone()));
             }
             Err(error) => {
@@ -81,7 +88,10 @@ pub async fn run(client: &mut Client, asked: &args::Logs) -> Result<(), Error> {
 }
 
 /// The instances with a way in, and what is to say of the others.
-fn sorted<'a>(doors: &'a [Door], asked: &args::Logs) -> Result<(Vec<(&'a Door, Url)>, Vec<String>), Error> {
+fn sorted<'a>(
+    doors: &'a [Door],
+    asked: &args::Logs,
+) -> Result<(Vec<(&'a Door, Url)>, Vec<String>), Error> {
     let mut ways = Vec::new();
     let mut without = Vec::new();
     for door in doors {
@@ -116,7 +126,11 @@ fn tail(url: &str, door: &Door, asked: &args::Logs) -> String {
 }
 
 /// Reads one instance's lines to their end; why, if that was not the end of the log.
-async fn read(mut stream: Streaming, prefix: String, to: mpsc::Sender<(String, Vec<u8>)>) -> Option<String> {
+async fn read(
+    mut stream: Streaming,
+    prefix: String,
+    to: mpsc::Sender<(String, Vec<u8>)>,
+) -> Option<String> {
     let mut lines = Lines::default();
     loop {
         let piece = match stream.chunk().await {
@@ -124,7 +138,10 @@ async fn read(mut stream: Streaming, prefix: String, to: mpsc::Sender<(String, V
             Err(error) => return Some(error.to_string()),
         };
         let ended = piece.is_none();
-        let whole = piece.map_or_else(|| lines.end(), |piece| lines.take(&piece));
+        let whole = match piece {
+            Some(piece) => lines.take(&piece),
+            None => lines.end(),
+        };
         for line in whole {
             // nobody reads any more
             to.send((prefix.clone(), line)).await.ok()?;
@@ -164,13 +181,21 @@ mod tests {
             node: Some("n1".into()),
             url: url.map(str::to_owned),
         };
-        let asked = args::Logs { follow: true, lines: 5, file: Some("a b".into()), ..Default::default() };
+        let asked =
+            args::Logs { follow: true, lines: 5, file: Some("a b".into()), ..Default::default() };
         let wanted = "http://n1:7002/v1/logs/local%2Fn1%2Fa1/tail?file=a%20b&lines=5&follow=1";
-        for url in ["http://n1:7002", "http://n1:7002/v1/logs/local%2Fn1%2Fa1", "http://n1:7002/v1/logs/local%2Fn1%2Fa1/tail"] {
+        for url in [
+            "http://n1:7002",
+            "http://n1:7002/v1/logs/local%2Fn1%2Fa1",
+            "http://n1:7002/v1/logs/local%2Fn1%2Fa1/tail",
+        ] {
             assert_eq!(tail(url, &door(Some(url)), &asked), wanted);
         }
         let doors = [door(None), door(Some("http://n1:7002"))];
         let (ways, without) = sorted(&doors, &asked).unwrap();
-        assert_eq!((ways.len(), without), (1, vec!["no log-agent on node n1: no logs of a1".to_owned()]));
+        assert_eq!(
+            (ways.len(), without),
+            (1, vec!["no log-agent on node n1: no logs of a1".to_owned()])
+        );
     }
 }

@@ -31,7 +31,8 @@ const HELP: &str = "q quit  c cpu  m memory  a name  arrows scroll";
 
 pub async fn run(client: &mut Client, asked: &args::Top) -> Result<(), Error> {
     if asked.json {
-        return print_json(&figures(client, &instances(client, asked.app.as_deref()).await?).await?);
+        let of = instances(client, asked.app.as_deref()).await?;
+        return print_json(&figures(client, &of).await?);
     }
     if asked.once || !io::stdout().is_terminal() {
         let seen = Seen::look(client, asked.app.as_deref()).await?;
@@ -153,16 +154,24 @@ impl View {
 }
 
 /// A whole screen: the summary, a blank, the table, the bottom line.
-fn picture(seen: &mut Seen, view: &mut View, trouble: Option<&str>, width: usize, height: usize) -> Vec<Line> {
+fn picture(
+    seen: &mut Seen,
+    view: &mut View,
+    trouble: Option<&str>,
+    width: usize,
+    height: usize,
+) -> Vec<Line> {
     let safe = |text: &str| common::printable::printable(text).into_owned();
     order(&mut seen.rows, view.sort);
     let page = height.saturating_sub(4);
     view.offset = view.offset.min(seen.rows.len().saturating_sub(page));
     let shown = &seen.rows[view.offset..seen.rows.len().min(view.offset + page)];
-    let mut lines = vec![Line::new(&safe(&seen.summary), width, Tone::Plain), Line::new("", width, Tone::Plain)];
-    let tones = std::iter::once(Tone::Heading).chain(shown.iter().map(|row| {
-        if row.ink() == Ink::Bad { Tone::Alarm } else { Tone::Plain }
-    }));
+    let mut lines = vec![
+        Line::new(&safe(&seen.summary), width, Tone::Plain),
+        Line::new("", width, Tone::Plain),
+    ];
+    let tones = std::iter::once(Tone::Heading)
+        .chain(shown.iter().map(|row| if row.ink == Ink::Bad { Tone::Alarm } else { Tone::Plain }));
     let text = table(shown, Paint(false));
     lines.extend(text.lines().zip(tones).map(|(line, tone)| Line::new(line, width, tone)));
     lines.resize(height.saturating_sub(1), Line::new("", width, Tone::Plain));
@@ -178,7 +187,8 @@ mod tests {
     use super::*;
 
     fn seen(n: usize) -> Seen {
-        let row = |i: usize| Row { app: format!("app{i}"), instance: "a\u{1b}".into(), ..Row::default() };
+        let row =
+            |i: usize| Row { app: format!("app{i}"), instance: "a\u{1b}".into(), ..Row::default() };
         Seen { rows: (0..n).map(row).collect(), summary: "all\u{1b}".into() }
     }
 

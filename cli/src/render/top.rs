@@ -57,7 +57,8 @@ pub struct Row {
     pub node: String,
     /// State in a word.
     pub state: &'static str,
-    ink: Ink,
+    /// How that is to be taken.
+    pub ink: Ink,
     /// Percent of one core.
     pub cpu: Option<f64>,
     /// Working set, bytes.
@@ -66,13 +67,6 @@ pub struct Row {
     pub limit: Option<f64>,
     /// Working set in percent of the limit.
     pub percent: Option<f64>,
-}
-
-impl Row {
-    /// How its state is to be taken.
-    pub fn ink(&self) -> Ink {
-        self.ink
-    }
 }
 
 /// A line per instance: its figures are the latest that are known.

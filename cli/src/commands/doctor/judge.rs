@@ -50,7 +50,9 @@ fn http_date(text: &str) -> Option<Moment> {
     let months =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, rest) = text.split_once(", ")?;
-    let [day, month, year, time, "GMT"] = rest.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let [day, month, year, time, "GMT"] = rest.split(' ').collect::<Vec<_>>()[..] else {
+        return None;
+    };
     let month = 1 + months.iter().position(|m| *m == month)?;
     Moment::parse(&format!("{year}-{month:02}-{day}T{time}Z"))
 }
@@ -74,7 +76,10 @@ pub fn me(me: &Value, now: Moment) -> Finding {
     let told = format!("{name}, {role}");
     match ends {
         Some(end) if end.since(now) < Duration::from_secs(3 * 86_400) => {
-            let text = format!("{told}; it ends in {}: make another with `qae token create`", ago(now, end));
+            let text = format!(
+                "{told}; it ends in {}: make another with `qae token create`",
+                ago(now, end)
+            );
             Finding::new(Severity::Less, "token", text)
         }
         _ => Finding::new(Severity::Fine, "token", told),
@@ -83,9 +88,11 @@ pub fn me(me: &Value, now: Moment) -> Finding {
 
 /// Silent and degraded agents, and agents of several versions.
 fn nodes(items: &[Value], now: Moment) -> Vec<Finding> {
-    let nodes: Vec<NodeStatus> = items.iter().filter_map(|i| NodeStatus::deserialize(i).ok()).collect();
+    let nodes: Vec<NodeStatus> =
+        items.iter().filter_map(|i| NodeStatus::deserialize(i).ok()).collect();
     if nodes.is_empty() {
-        let text = "no agent has reported yet: start dadvisor on a host, with [api] in its qae.toml";
+        let text =
+            "no agent has reported yet: start dadvisor on a host, with [api] in its qae.toml";
         return vec![Finding::new(Severity::Less, "nodes", text)];
     }
     let mut out = Vec::new();
@@ -120,7 +127,9 @@ fn trouble(status: &NodeStatus, agent: &Agent, now: Moment) -> Option<Finding> {
     let (node, name) = (&status.node.name, &agent.name);
     let text = match agent.state {
         _ if agent.silent => {
-            let seen = status.last_seen.map_or_else(String::new, |at| format!(", last heard of the node {} ago", ago(at, now)));
+            let seen = status.last_seen.map_or_else(String::new, |at| {
+                format!(", last heard of the node {} ago", ago(at, now))
+            });
             format!("{name} on {node} is silent{seen}: see its log there")
         }
         AgentState::Degraded => format!("{name} on {node} works without something: {}", agent.note),
@@ -150,7 +159,11 @@ fn clusters(items: &[Value], now: Moment) -> Vec<Finding> {
     }
     out.truncate(TOLD);
     if out.is_empty() && well > 0 {
-        out.push(Finding::new(Severity::Fine, "clusters", format!("{}, followed", count(well, "cluster"))));
+        out.push(Finding::new(
+            Severity::Fine,
+            "clusters",
+            format!("{}, followed", count(well, "cluster")),
+        ));
     }
     out
 }
@@ -188,7 +201,10 @@ mod tests {
                 "agents": [agent("dadvisor", false)]}),
         ];
         let found = nodes(&items, now);
-        assert_eq!(found[0].text, "dadvisor on n1 is silent, last heard of the node 1m00s ago: see its log there");
+        assert_eq!(
+            found[0].text,
+            "dadvisor on n1 is silent, last heard of the node 1m00s ago: see its log there"
+        );
         assert!(found[1].text.starts_with("every agent is 0.0.9"), "{found:?}");
         assert_eq!(nodes(&[], now)[0].severity, Severity::Less);
         let many: Vec<_> = (0..50).map(|_| items[0].clone()).collect();
@@ -198,11 +214,20 @@ mod tests {
     #[test]
     fn clusters_and_tokens() {
         let now = at("2026-01-13T12:00:00Z");
-        let found = clusters(&[json!({"name": "m", "kind": "marathon", "state": "away", "detail": "refused"})], now);
-        assert_eq!((found[0].severity, found[0].text.as_str()), (Severity::Bad, "m (marathon) is away: refused"));
+        let found = clusters(
+            &[json!({"name": "m", "kind": "marathon", "state": "away", "detail": "refused"})],
+            now,
+        );
+        assert_eq!(
+            (found[0].severity, found[0].text.as_str()),
+            (Severity::Bad, "m (marathon) is away: refused")
+        );
         assert_eq!(clusters(&[json!({"state": "following"})], now)[0].text, "1 cluster, followed");
         let ending = json!({"name": "ci", "role": "viewer", "expires": "2026-01-13T13:00:00Z"});
         assert!(me(&ending, now).text.starts_with("ci, viewer; it ends in 1h00m"));
-        assert_eq!(me(&json!({"name": "a", "role": "admin", "expires": null}), now).severity, Severity::Fine);
+        assert_eq!(
+            me(&json!({"name": "a", "role": "admin", "expires": null}), now).severity,
+            Severity::Fine
+        );
     }
 }

@@ -57,7 +57,9 @@ fn of(event: &Event) -> (Option<String>, Option<String>) {
     let of_instance =
         |i: &Instance| (Some(i.app.to_string()), i.node.as_ref().map(ToString::to_string));
     match event.effect() {
-        Some(Effect::Put(Entity::Instance(i)) | Effect::Forget(Entity::Instance(i))) => of_instance(&i),
+        Some(Effect::Put(Entity::Instance(i)) | Effect::Forget(Entity::Instance(i))) => {
+            of_instance(&i)
+        }
         Some(Effect::Put(Entity::App(a)) | Effect::Forget(Entity::App(a))) => {
             (Some(a.id.to_string()), None)
         }
@@ -152,7 +154,9 @@ mod tests {
     fn what_is_no_type_and_no_time_is_refused() {
         let refused = Filter::of(&asked(None, None, &["instance_gon"])).unwrap_err();
         assert!(refused.contains("did you mean instance_gone?"), "{refused}");
-        assert!(Filter::of(&asked(None, None, &["x"])).unwrap_err().contains("there are app_changed"));
+        assert!(
+            Filter::of(&asked(None, None, &["x"])).unwrap_err().contains("there are app_changed")
+        );
         for wrong in ["yesterday", "", "-", "5"] {
             assert!(time(wrong).is_err(), "{wrong}");
         }

@@ -111,7 +111,9 @@ mod tests {
         assert_eq!(following.path(), "/v1/events?topics=all&after=e%3A6");
         assert_eq!(following.take(&frame("e:7", "heartbeat", "{}")), Step::Nothing);
         assert!(following.path().ends_with("e%3A7"));
-        let Step::Show(event) = following.take(&frame("e:8", "node_changed", EVENT)) else { panic!() };
+        let Step::Show(event) = following.take(&frame("e:8", "node_changed", EVENT)) else {
+            panic!()
+        };
         assert_eq!(event.seq, 8);
         assert!(following.path().ends_with("e%3A8"));
         following.go_on_from("f:1".into());
