@@ -8,7 +8,7 @@ pub mod human;
 pub mod keys;
 pub mod render;
 pub mod row;
-mod screen;
+pub mod screen;
 
 use crate::args;
 use crate::config::Config;
