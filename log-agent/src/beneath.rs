@@ -223,12 +223,14 @@ pub fn stat(file: impl rustix::fd::AsFd) -> Result<Stat, Refused> {
         .map(|x| (x.stx_btime.tv_sec, x.stx_btime.tv_nsec));
     let seconds = |s: i64, ns: u64| i128::from(s) * 1_000_000_000 + i128::from(ns);
     let modified = seconds(plain.st_mtime, plain.st_mtime_nsec) / 1_000_000;
+    #[allow(clippy::useless_conversion, reason = "it has 32 bits on some processors")]
+    let links = u64::from(plain.st_nlink);
     Ok(Stat {
         dev: plain.st_dev,
         ino: plain.st_ino,
         birth,
         len: u64::try_from(plain.st_size).unwrap_or(0),
-        links: u64::from(plain.st_nlink),
+        links,
         changed_ns: seconds(plain.st_ctime, plain.st_ctime_nsec),
         modified_ms: u64::try_from(modified).unwrap_or(0),
     })
