@@ -2,4 +2,5 @@
 //!
 //! The file is the buffer: shipping and viewers are cursors into files, and no line waits in memory.
 
+pub mod beneath;
 pub mod name;
