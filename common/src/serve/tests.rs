@@ -267,6 +267,15 @@ async fn what_is_no_tls_is_closed_and_counted() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_take_its_answer_over_tls_is_dropped() {
+    let server = Server::speaking(short(), Some(files().server())).await;
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let mut deaf = files().client().connect("localhost", socket).await.unwrap();
+    deaf.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    until(|| server.counted()["connections_broken"] == 1).await;
+}
+
+#[tokio::test]
 async fn a_handshake_under_way_does_not_hold_the_stop_and_a_full_house_is_closed() {
     let limits = Limits { connections: 1, headers: Duration::from_secs(60), ..short() };
     let server = Server::speaking(limits, Some(files().server())).await;
