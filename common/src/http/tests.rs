@@ -151,7 +151,7 @@ async fn every_status_is_an_answer_to_send() {
         .body("application/json", "{\"a\":1}")
         .header(header::AUTHORIZATION, bearer("secret").unwrap())
         .header(HeaderName::from_static("qae-run"), HeaderValue::from_static("7"));
-    let answer = send(&url, &request, &quick()).await.unwrap();
+    let answer = send(&url, &request, &Options::default()).await.unwrap();
     assert_eq!((answer.status, answer.header("location")), (307, Some("http://leader/v1/x")));
     assert_eq!((answer.is_success(), answer.said().as_str()), (false, "gone"));
     let asked = peer.await.unwrap();
@@ -231,7 +231,7 @@ async fn pieces_of_a_stream_are_bounded() {
 #[tokio::test]
 async fn other_statuses_of_a_stream_are_data() {
     let url = saying(b"HTTP/1.1 410 Gone\r\nContent-Length: 4\r\n\r\nold\n", false).await;
-    let stream = open(&url, &Request::get(), &quick()).await.unwrap();
+    let stream = open(&url, &Request::get(), &Options::default()).await.unwrap();
     assert_eq!(stream.status(), 410);
     assert_eq!(&stream.whole(100).await.unwrap().body[..], b"old\n");
 }
@@ -240,8 +240,7 @@ async fn other_statuses_of_a_stream_are_data() {
 async fn an_authority_vouches_or_nothing_is_asked() {
     let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
     let url = saying(ok, true).await;
-    let trusting = Options { tls: Some(tls::tests::files().client()), ..quick() };
-    let trusting = Options { timeout: Duration::from_secs(5), ..trusting };
+    let trusting = Options { tls: Some(tls::tests::files().client()), ..Options::default() };
     assert_eq!(&get(&url, &trusting).await.unwrap().body[..], b"hi");
     let system = get(&url, &Options::default()).await.unwrap_err();
     assert!(matches!(system, Error::Tls { .. }), "{system}");
@@ -264,5 +263,5 @@ async fn a_unix_socket_is_connected_to() {
         drop(stream.read_to_end(&mut Vec::new()).await);
     });
     let url = Url::unix(path.to_str().unwrap(), "/x");
-    assert_eq!(get(&url, &quick()).await.unwrap().status, 204);
+    assert_eq!(get(&url, &Options::default()).await.unwrap().status, 204);
 }

@@ -246,7 +246,9 @@ async fn tls_serves_the_same_over_a_connection_that_stays() {
 
 #[tokio::test]
 async fn what_is_no_tls_is_closed_and_counted() {
-    let server = Server::speaking(short(), Some(files().server())).await;
+    // a handshake on a busy machine takes its time
+    let limits = Limits { headers: Duration::from_millis(800), ..short() };
+    let server = Server::speaking(limits, Some(files().server())).await;
     let plain = server.get("/hello", "localhost").await;
     assert!(!plain.contains("HTTP/1.1"), "{plain}");
     let slow = TcpStream::connect(server.address).await.unwrap();
@@ -264,6 +266,16 @@ async fn what_is_no_tls_is_closed_and_counted() {
     until(|| server.counted()["tls_failed"] == 4).await;
     assert_eq!(server.counted()["connections_broken"], 0);
     http::get(&https(&server, "/hello"), &trusting()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_over_tls_is_dropped() {
+    let limits = Limits { headers: Duration::from_secs(10), ..short() };
+    let server = Server::speaking(limits, Some(files().server())).await;
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let mut deaf = files().client().connect("localhost", socket).await.unwrap();
+    deaf.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    until(|| server.counted()["connections_broken"] == 1).await;
 }
 
 #[tokio::test]

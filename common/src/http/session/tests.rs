@@ -119,13 +119,15 @@ async fn one_connection_for_all_requests_with_and_without_tls() {
 #[tokio::test]
 async fn a_connection_that_was_closed_is_opened_again() {
     for (manner, opened) in [(Manner::Closes, 3), (Manner::Leaves(1), 3), (Manner::Leaves(2), 2)] {
-        let server = serve(manner, false).await;
-        let mut session = Session::new(Options::default());
-        for answer in three(&mut session, &server, Method::PUT).await {
-            answer.unwrap();
+        for tls in [false, true] {
+            let server = serve(manner, tls).await;
+            let mut session = Session::new(trusting());
+            for answer in three(&mut session, &server, Method::PUT).await {
+                answer.unwrap();
+            }
+            assert_eq!(session.opened(), opened, "{manner:?}, TLS {tls}");
+            assert_eq!(server.asked.load(Ordering::Relaxed), 3);
         }
-        assert_eq!(session.opened(), opened, "{manner:?}");
-        assert_eq!(server.asked.load(Ordering::Relaxed), 3);
     }
 }
 
