@@ -1,3 +1,6 @@
+mod crash;
+mod shared;
+
 use super::draft::Draft;
 use super::*;
 use crate::store::{TestStore, test_stores};
