@@ -6,6 +6,8 @@
 
 pub(crate) mod entities;
 pub(crate) mod events;
+mod filter;
+pub mod history;
 mod many;
 mod migrate;
 mod open;
@@ -14,6 +16,7 @@ pub(crate) mod retention;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod timeline;
 
 use futures_util::future::BoxFuture;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};

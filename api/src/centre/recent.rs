@@ -41,8 +41,11 @@ impl Told {
 
 pub(super) struct Recent {
     ring: RwLock<Ring>,
-    pieces: Mutex<VecDeque<(u64, Arc<Vec<Arc<Told>>>)>>,
+    pieces: Mutex<VecDeque<(u64, Piece)>>,
 }
+
+/// Events of the store in a row, by the number of their piece.
+type Piece = Arc<Vec<Arc<Told>>>;
 
 /// Without gaps.
 struct Ring {

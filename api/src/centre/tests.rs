@@ -1,3 +1,6 @@
+mod crash;
+mod shared;
+
 use super::draft::Draft;
 use super::*;
 use crate::store::{TestStore, test_stores};
@@ -141,7 +144,7 @@ async fn an_instance_that_moves_ends_where_it_was() {
     }
     // an end is told to those who know it, whoever is said to run it now
     let end = Change::Forget(Entity::Instance(Box::new(instance("c/1", "other", Some("n9")))));
-    let events = decided(&mut world, &[end.clone()]);
+    let events = decided(&mut world, std::slice::from_ref(&end));
     let told: common::api_types::Instance =
         serde_json::from_value(events[0].payload.clone()).unwrap();
     assert_eq!((told.app.as_str(), told.state), ("b", InstanceState::Ended));
