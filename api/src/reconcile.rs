@@ -23,9 +23,9 @@ mod silence;
 pub(crate) mod tests;
 mod told;
 
-pub use apps::expired;
+pub use apps::{expired, idle};
 pub use cluster::{app, app_gone, cluster, task, task_gone};
-pub use clusters::{Clusters, Scheduler};
+pub use clusters::Clusters;
 pub use facts::NodeFactsView;
 pub use node::{NodeReport, node};
 pub use observed::{ClusterFacts, ListedApp, ListedTask, Listing};

@@ -8,6 +8,7 @@ use crate::world::World;
 use common::api_types::{AppSpec, Entity, Wanted};
 use common::ids::AppId;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 const LABEL_OWNER: &str = "qae.owner";
 
@@ -65,18 +66,21 @@ pub(super) fn label_new(spec: &mut AppSpec, labels: &BTreeMap<String, String>) {
     }
 }
 
-/// Lines of plain apps that have had no instance for long: `lately` has the pairs of app and cluster with an end in that time.
-pub fn expired(
-    world: &World,
-    view: &NodeFactsView,
-    lately: &HashSet<(AppId, String)>,
-) -> Vec<Change> {
-    let idle = |app: &AppSpec, line: &Wanted| {
-        line.wanted.is_none()
-            && !lately.contains(&(app.id.clone(), line.cluster.clone()))
-            && !world.of_app(&app.id).any(|i| i.dc == line.dc && i.cluster == line.cluster)
-    };
-    world.apps().filter_map(|app| without(app, |line| idle(app, line), view)).collect()
+/// Plain apps that have lost their last instance somewhere, and may be forgotten there.
+pub fn idle(world: &World) -> Vec<AppId> {
+    let idle = |app: &&Arc<AppSpec>| app.dcs.iter().any(|line| is_idle(world, app, line));
+    world.apps().filter(idle).map(|app| app.id.clone()).collect()
+}
+
+/// What becomes of apps that have been idle for long.
+pub fn expired(world: &World, view: &NodeFactsView, long: &HashSet<AppId>) -> Vec<Change> {
+    let long = long.iter().filter_map(|id| world.app(id));
+    long.filter_map(|app| without(app, |line| is_idle(world, app, line), view)).collect()
+}
+
+fn is_idle(world: &World, app: &AppSpec, line: &Wanted) -> bool {
+    line.wanted.is_none()
+        && !world.of_app(&app.id).any(|i| i.dc == line.dc && i.cluster == line.cluster)
 }
 
 /// Lines of clusters that are configured no more.

@@ -1,42 +1,29 @@
 //! Which schedulers there are: who owns an app's instances in a data centre.
 
+use crate::config::{Cluster, Kind, cluster::LOCAL};
 use common::api_types::ContainerFact;
 
-/// What runs a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheduler {
-    /// Nobody above the Docker engines: the nodes' inventories are the truth.
-    Docker,
-    /// Marathon: its lists are the truth.
-    Marathon,
-}
-
-/// The configured clusters.
+/// The configured clusters: name, dc, kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Clusters(Vec<(String, String, Scheduler)>);
+pub struct Clusters(Vec<(String, String, Kind)>);
 
 impl Clusters {
-    /// From (name, dc, scheduler).
-    pub fn new(all: impl IntoIterator<Item = (String, String, Scheduler)>) -> Self {
-        Self(all.into_iter().collect())
+    /// As configured.
+    pub fn new(clusters: &[Cluster]) -> Self {
+        Self(clusters.iter().map(|c| (c.name.clone(), c.dc.clone(), c.kind)).collect())
     }
 
-    /// The cluster of containers without a scheduler in this dc: the first one configured so, else `local`.
+    /// The cluster of containers without a scheduler in this dc.
     pub fn plain(&self, dc: &str) -> &str {
-        let docker = self.0.iter().find(|(_, at, kind)| at == dc && *kind == Scheduler::Docker);
-        match docker {
-            Some((name, ..)) => name,
-            // a name stands for one cluster: a Marathon that is called `local`, wherever, keeps its own
-            None if self.0.iter().any(|(name, ..)| name == "local") => "docker",
-            None => "local",
-        }
+        let docker = self.0.iter().find(|(_, at, kind)| at == dc && *kind == Kind::Docker);
+        docker.map_or(LOCAL, |(name, ..)| name)
     }
 
     /// The Marathons of a dc.
     pub fn marathons<'a>(&'a self, dc: &'a str) -> impl Iterator<Item = &'a str> {
         self.0
             .iter()
-            .filter(move |(_, at, kind)| at == dc && *kind == Scheduler::Marathon)
+            .filter(move |(_, at, kind)| at == dc && *kind == Kind::Marathon)
             .map(|(name, ..)| name.as_str())
     }
 
@@ -53,22 +40,23 @@ impl Clusters {
         let task = container.task.as_deref().filter(|t| !t.is_empty() && !t.starts_with("ct:"))?;
         self.marathons(dc).next().map(|_| task)
     }
+
+    /// One text for all of them: what was judged by other clusters has to be judged again.
+    pub fn fingerprint(&self) -> String {
+        let line =
+            |(name, dc, kind): &(String, String, Kind)| format!("{name} {} {dc}", kind.name());
+        self.0.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::reconcile::tests::lab;
 
     #[test]
     fn a_dc_without_docker_cluster_has_a_local_one() {
-        let made = |all: &[(&str, &str, Scheduler)]| {
-            Clusters::new(all.iter().map(|(n, d, s)| ((*n).to_owned(), (*d).to_owned(), *s)))
-        };
-        let clusters =
-            made(&[("m1", "dc1", Scheduler::Marathon), ("d1", "dc1", Scheduler::Docker)]);
-        assert_eq!((clusters.plain("dc1"), clusters.plain("dc2")), ("d1", "local"));
+        let clusters = lab::clusters();
+        assert_eq!((clusters.plain("dc1"), clusters.plain("dc2")), ("local", "d2"));
         assert!(clusters.schedules("dc1", "m1") && !clusters.schedules("dc2", "m1"));
-        assert_eq!(made(&[("local", "dc1", Scheduler::Marathon)]).plain("dc1"), "docker");
-        assert_eq!(made(&[("local", "dc2", Scheduler::Marathon)]).plain("dc1"), "docker");
     }
 }

@@ -11,7 +11,7 @@ pub const MOST_CONTAINERS: usize = 10_000;
 /// Most ends of one node that are looked at: the latest.
 const MOST_ENDS: usize = 1_000;
 /// Longest container id, app id or task id.
-const LONGEST: usize = 4_096;
+const LONGEST: usize = 1_024;
 
 /// What a node's dadvisor said: its containers by id, each once, and who stands for a task.
 #[derive(Debug, Clone, PartialEq)]

@@ -213,9 +213,9 @@ fn plain_apps_stay_for_a_while_and_unconfigured_clusters_do_not() {
     let mut lab = Lab::new();
     lab.report("n1", "dc2", facts(1, vec![container("ab", "a")], vec![]));
     lab.report("n1", "dc2", facts(1, vec![], vec![]));
-    let lately = HashSet::from([(AppId::new("a"), "d2".to_owned())]);
-    assert!(expired(&lab.world, &lab.view, &lately).is_empty());
-    let changes = expired(&lab.world, &lab.view, &HashSet::new());
+    assert_eq!(idle(&lab.world), [AppId::new("a")]);
+    assert!(expired(&lab.world, &lab.view, &HashSet::new()).is_empty());
+    let changes = expired(&lab.world, &lab.view, &HashSet::from([AppId::new("a")]));
     assert_eq!(lab.apply(changes), [AppDeleted]);
 
     lab.report("n1", "dc2", facts(1, vec![container("ab", "a")], vec![]));

@@ -1,6 +1,7 @@
 //! A world with the two kinds of observers round it, and words to make what they say.
 
 use crate::change::Change;
+use crate::config::{Cluster, Kind};
 use crate::reconcile::*;
 use crate::world::World;
 use common::api_types::*;
@@ -21,10 +22,15 @@ pub(crate) struct Lab {
 
 /// Marathon `m1` in `dc1`; `dc2` has Docker alone.
 pub(crate) fn clusters() -> Clusters {
-    Clusters::new([
-        ("m1".to_owned(), "dc1".to_owned(), Scheduler::Marathon),
-        ("d2".to_owned(), "dc2".to_owned(), Scheduler::Docker),
-    ])
+    let cluster = |name: &str, dc: &str, kind| Cluster {
+        name: name.into(),
+        dc: dc.into(),
+        kind,
+        url: Vec::new(),
+        user: None,
+        password_file: None,
+    };
+    Clusters::new(&[cluster("m1", "dc1", Kind::Marathon), cluster("d2", "dc2", Kind::Docker)])
 }
 
 impl Lab {

@@ -161,7 +161,8 @@ fn hear(lab: &mut Lab, word: &Word) -> Vec<EventType> {
 
 /// The state without what memory alone can know: apps of containers that are gone, and how a container's previous run ended.
 fn state(lab: &mut Lab) -> (Vec<AppSpec>, Vec<Instance>) {
-    let changes = expired(&lab.world, &lab.view, &HashSet::new());
+    let long: HashSet<_> = idle(&lab.world).into_iter().collect();
+    let changes = expired(&lab.world, &lab.view, &long);
     lab.apply(changes);
     let apps = lab.world.apps().map(|a| a.as_ref().clone()).collect();
     let instances = lab.world.instances();
