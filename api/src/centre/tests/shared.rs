@@ -178,7 +178,7 @@ async fn breaking(to: String, breaks: Arc<AtomicU64>) -> u16 {
                             if commit && breaks.load(Ordering::Relaxed) > 0 {
                                 breaks.fetch_sub(1, Ordering::Relaxed);
                                 // the server's answer comes, and goes nowhere
-                                server.read(&mut down).await.unwrap();
+                                assert!(server.read(&mut down).await.unwrap() > 0);
                                 return;
                             }
                         }
