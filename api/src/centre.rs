@@ -163,7 +163,7 @@ impl Centre {
         let seq = loaded.world.cursor().seq;
         let inner = Inner {
             epoch: loaded.world.cursor().epoch.clone(),
-            recent: Recent::new(&loaded.recent, seq),
+            recent: Recent::new(seq),
             head: watch::Sender::new(seq),
             oldest: AtomicU64::new(loaded.oldest),
             requests,
@@ -176,9 +176,8 @@ impl Centre {
             store,
         };
         let centre = Self { inner: Arc::new(inner) };
-        let latest =
-            loaded.recent.last().map_or(common::moment::Moment::from_unix_ms(0), |e| e.time);
-        let draft = draft::Draft::new(loaded.world, latest);
+        centre.inner.recent.replace(loaded.told, seq);
+        let draft = draft::Draft::new(loaded.world, loaded.latest);
         tasks.spawn(writer::run(centre.clone(), draft, queue));
         tasks.spawn(retention::run(centre.clone(), settings));
         tasks.spawn(lease::run(centre.clone()));

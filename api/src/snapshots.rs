@@ -76,7 +76,7 @@ pub struct Snapshots {
 
 struct Inner {
     centre: Centre,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     kept: Mutex<Kept>,
     counts: Counts,
 }
@@ -98,7 +98,7 @@ impl Snapshots {
     pub fn new(centre: Centre) -> Self {
         let inner = Inner {
             centre,
-            turns: Semaphore::new(AT_ONCE),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             kept: Mutex::default(),
             counts: Counts::default(),
         };
@@ -122,12 +122,17 @@ impl Snapshots {
             self.inner.counts.shared.fetch_add(1, Ordering::Relaxed);
             return Ok(Arc::clone(rendered));
         }
-        let turn = self.inner.turns.acquire().await.map_err(|e| Error::Failed(e.to_string()))?;
+        let turn = Arc::clone(&self.inner.turns).acquire_owned().await;
+        let turn = turn.map_err(|e| Error::Failed(e.to_string()))?;
         self.inner.counts.renders.fetch_add(1, Ordering::Relaxed);
         let (centre, wanted) = (self.inner.centre.clone(), scope.clone());
-        let rendering = tokio::task::spawn_blocking(move || render(&centre, &wanted));
+        // the turn goes with the work, which ends even if nobody waits for it any more
+        let rendering = tokio::task::spawn_blocking(move || {
+            let rendered = render(&centre, &wanted);
+            drop(turn);
+            rendered
+        });
         let rendered = rendering.await.map_err(|e| Error::Failed(e.to_string()))?;
-        drop(turn);
         let rendered = Arc::new(rendered.map_err(Error::Failed)?);
         *slot = Some(Arc::clone(&rendered));
         self.kept().made(scope.name(), rendered.json.len() + rendered.gzip.len());

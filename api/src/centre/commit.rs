@@ -1,7 +1,7 @@
 //! The centre's transactions: loading everything, taking in what others wrote, storing a batch of decisions.
 
 use super::draft::Draft;
-use super::{Answer, Centre, Error, Request, recent};
+use super::{Answer, Centre, Error, Request, Told, recent};
 use crate::store::{self, Store};
 use crate::world::World;
 use common::api_types::{Event, Kind, digest};
@@ -23,18 +23,17 @@ const FAR: u64 = 20_000;
 /// What the store holds.
 pub(super) struct Loaded {
     pub(super) world: World,
-    pub(super) recent: Vec<Event>,
+    /// The last events, rendered.
+    pub(super) told: Vec<Arc<Told>>,
+    /// When the last one was written.
+    pub(super) latest: Moment,
     pub(super) oldest: u64,
 }
 
 /// Reads everything at one place of the bus; gives a new store its epoch.
 pub(super) async fn load(store: &Store) -> Result<Loaded, store::Error> {
     let shared = store.engine() == store::Engine::Postgres;
-    let mut fresh = [0; 8];
-    if let Err(e) = rustix::rand::getrandom(&mut fresh, rustix::rand::GetRandomFlags::empty()) {
-        return Err(store::Error::Sql(sqlx::Error::Io(e.into())));
-    }
-    let fresh = digest::hex(&fresh);
+    let fresh = fresh()?;
     store
         .write(move |c| {
             Box::pin(async move {
@@ -50,12 +49,28 @@ pub(super) async fn load(store: &Store) -> Result<Loaded, store::Error> {
         .await
 }
 
+/// A new epoch.
+fn fresh() -> Result<String, store::Error> {
+    let mut random = [0; 8];
+    match rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()) {
+        Ok(_) => Ok(digest::hex(&random)),
+        Err(e) => Err(store::Error::Sql(sqlx::Error::Io(e.into()))),
+    }
+}
+
 async fn loaded(c: &mut AnyConnection, cursor: Cursor) -> Result<Loaded, store::Error> {
-    let kept = u32::try_from(recent::MOST).unwrap_or(u32::MAX);
-    let from = cursor.seq.saturating_sub(u64::from(kept));
-    let recent = store::events::after(c, &cursor.epoch, from, kept).await?;
+    let mut from = cursor.seq.saturating_sub(recent::MOST as u64);
+    let (mut told, mut latest) = (Vec::new(), Moment::from_unix_ms(0));
+    // in pages: an event weighs several times what is kept of it
+    loop {
+        let events = store::events::after(c, &cursor.epoch, from, PAGE).await?;
+        let Some(last) = events.last() else { break };
+        (from, latest) = (last.seq, last.time);
+        told.extend(events.iter().map(|event| Arc::new(Told::of(event))));
+    }
     let oldest = store::events::oldest(c).await?.unwrap_or(cursor.seq + 1);
-    Ok(Loaded { world: store::entities::load(c, cursor).await?, recent, oldest })
+    let world = store::entities::load(c, cursor).await?;
+    Ok(Loaded { world, told, latest, oldest })
 }
 
 /// How a batch ended.
@@ -76,7 +91,9 @@ pub(super) async fn batch(
 ) -> Result<Ended, Error> {
     let mut made = decide(draft, requests);
     if made.iter().all(Vec::is_empty) {
-        if !centre.shared() || !catch_up(centre, draft).await? {
+        // that nothing has to change must be true of what is stored, which others, or a commit of unknown fate, may have moved on
+        let doubtful = centre.shared() || centre.trouble().is_some();
+        if !doubtful || !catch_up(centre, draft).await? {
             return Ok(Ended::Stored(made));
         }
         made = decide(draft, requests);
@@ -106,6 +123,7 @@ pub(super) async fn batch(
 
 fn decide(draft: &mut Draft, requests: &mut [Request]) -> Vec<Vec<Arc<Event>>> {
     let now = Moment::now();
+    draft.refused.clear();
     requests
         .iter_mut()
         .map(|request| {
@@ -216,10 +234,8 @@ async fn reload(
     let cursor = Cursor { epoch: centre.epoch().to_owned(), seq: head };
     let loaded = loaded(c, cursor).await?;
     tracing::info!(from = centre.inner.recent_head(), to = head, "state loaded anew");
-    let latest = loaded.recent.last().map_or(Moment::from_unix_ms(0), |e| e.time);
-    *draft = Draft::new(loaded.world, latest);
-    centre.inner.recent.skip_to(loaded.recent.first().map_or(head, |e| e.seq - 1));
-    loaded.recent.iter().for_each(|event| centre.inner.recent.push(event));
+    *draft = Draft::new(loaded.world, loaded.latest);
+    centre.inner.recent.replace(loaded.told, head);
     centre.inner.oldest.store(loaded.oldest, Ordering::Relaxed);
     centre.inner.replace(draft.world.clone());
     Ok(())
@@ -227,7 +243,7 @@ async fn reload(
 
 /// Lets everybody see what is stored.
 pub(super) fn publish(centre: &Centre, draft: &mut Draft, events: &[Arc<Event>]) {
-    events.iter().for_each(|event| centre.inner.recent.push(event));
+    events.iter().for_each(|event| centre.inner.recent.push(Arc::new(Told::of(event))));
     let touched = draft.settled();
     centre.inner.adopt(&draft.world, &touched);
 }
@@ -251,6 +267,24 @@ pub(super) async fn settle(centre: &Centre, events: &[Arc<Event>]) -> Result<boo
     let stored = store::events::after(c, &epoch, first.seq - 1, count).await?;
     writing.rollback().await;
     Ok(head >= last.seq && stored.iter().eq(events.iter().map(|e| &**e)))
+}
+
+/// Gives a store that went back behind `head` another epoch, so that no reader's cursor can mean two events.
+pub(super) async fn renew(centre: &Centre, head: u64) -> Result<(), store::Error> {
+    let (old, new) = (centre.epoch().to_owned(), fresh()?);
+    let sql = "UPDATE meta SET value = $1 WHERE key = 'epoch' AND value = $2 \
+               AND $3 > (SELECT seq FROM head WHERE id = 1)";
+    let head = i64::try_from(head).unwrap_or(i64::MAX);
+    centre
+        .inner
+        .store
+        .write(move |c| {
+            Box::pin(async move {
+                sqlx::query(sql).bind(new).bind(old).bind(head).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
 }
 
 /// Stores nothing, but shows whether something could be.

@@ -5,6 +5,7 @@
 use super::Centre;
 use crate::store;
 use common::logging::Episode;
+use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,8 +14,12 @@ use tokio::time::Instant;
 
 /// How long a lease lasts.
 const LASTS: Duration = Duration::from_secs(10);
+/// So much less by our own clock.
+const SPARE: Duration = Duration::from_secs(1);
 /// How often it is prolonged, and tried for.
-const EVERY: Duration = Duration::from_secs(3);
+const EVERY: Duration = Duration::from_secs(1);
+/// How long a try may take.
+const TRY: Duration = Duration::from_secs(3);
 
 /// Whether this process is the one. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -76,34 +81,41 @@ pub(super) async fn run(centre: Centre) {
     let mut ends: BTreeMap<String, Instant> = BTreeMap::new();
     let mut episode = Episode::new("leases");
     loop {
-        for name in centre.inner.leases.names() {
-            let begun = Instant::now();
-            let tried = tokio::time::timeout(EVERY, prolong(&centre, &name, &holder)).await;
-            match tried {
-                Ok(Ok(true)) => {
-                    ends.insert(name.clone(), begun + LASTS - Duration::from_secs(1));
-                    episode.recovered();
+        let names = centre.inner.leases.names();
+        let now = Instant::now();
+        ends.retain(|_, end| now < *end);
+        names.iter().for_each(|name| centre.inner.leases.set(name, ends.contains_key(name)));
+        // no try lasts beyond the end of a lease that is held: others may have it then
+        let until = ends.values().fold(now + TRY, |until, end| until.min(*end));
+        let tries = names.iter().map(|name| prolong(&centre, name, &holder));
+        match tokio::time::timeout_at(until, join_all(tries)).await {
+            Ok(tries) => {
+                for (name, tried) in names.iter().zip(tries) {
+                    match tried {
+                        Ok(true) => {
+                            ends.insert(name.clone(), now + LASTS - SPARE);
+                            episode.recovered();
+                        }
+                        Ok(false) => {
+                            ends.remove(name);
+                        }
+                        Err(e) => episode.failed(&e),
+                    }
+                    centre.inner.leases.set(name, ends.contains_key(name));
                 }
-                Ok(Ok(false)) => {
-                    ends.remove(&name);
-                }
-                Ok(Err(e)) => episode.failed(&e),
-                Err(_) => episode.failed(&"the store does not answer"),
             }
-            let held = ends.get(&name).is_some_and(|end| Instant::now() < *end);
-            centre.inner.leases.set(&name, held);
+            Err(_) => episode.failed(&"the store does not answer"),
         }
-        let next = Instant::now() + EVERY / 3;
-        let expired = ends.values().min().map_or(next, |end| next.min(*end));
-        if centre.stopping().run_until_cancelled(tokio::time::sleep_until(expired)).await.is_none()
-        {
+        let next = ends.values().fold(Instant::now() + EVERY, |next, end| next.min(*end));
+        let wait = tokio::time::sleep_until(next);
+        if centre.stopping().run_until_cancelled(wait).await.is_none() {
             break;
         }
     }
     for name in centre.inner.leases.names() {
         centre.inner.leases.set(&name, false);
     }
-    let freed = tokio::time::timeout(EVERY, release(&centre, holder)).await;
+    let freed = tokio::time::timeout(TRY, release(&centre, holder)).await;
     if !matches!(freed, Ok(Ok(()))) {
         tracing::debug!("leases end by themselves");
     }

@@ -55,20 +55,14 @@ struct Ring {
 }
 
 impl Recent {
-    /// `events` are the last ones up to `head`.
-    pub(super) fn new(events: &[Event], head: u64) -> Self {
-        let first = events.first().map_or(head + 1, |e| e.seq);
-        let ring = Ring { next: first, bytes: 0, told: VecDeque::new() };
-        let recent = Self { ring: RwLock::new(ring), pieces: Mutex::default() };
-        for event in events {
-            recent.push(event);
-        }
-        recent
+    /// Nothing yet, and `head` was the last event.
+    pub(super) fn new(head: u64) -> Self {
+        let ring = Ring { next: head + 1, bytes: 0, told: VecDeque::new() };
+        Self { ring: RwLock::new(ring), pieces: Mutex::default() }
     }
 
     /// Takes in the next event.
-    pub(super) fn push(&self, event: &Event) {
-        let told = Arc::new(Told::of(event));
+    pub(super) fn push(&self, told: Arc<Told>) {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         if told.seq != ring.next {
             // events that came and went while this process could not see them
@@ -84,10 +78,13 @@ impl Recent {
         }
     }
 
-    /// Goes on after `head`, without what came before.
-    pub(super) fn skip_to(&self, head: u64) {
+    /// Holds these from now on: the last ones up to `head`.
+    pub(super) fn replace(&self, told: Vec<Arc<Told>>, head: u64) {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-        *ring = Ring { next: head + 1, bytes: 0, told: VecDeque::new() };
+        let next = told.first().map_or(head + 1, |told| told.seq);
+        *ring = Ring { next, bytes: 0, told: VecDeque::new() };
+        drop(ring);
+        told.into_iter().for_each(|told| self.push(told));
     }
 
     /// Events after a number; None if they are not all here.

@@ -35,7 +35,8 @@ pub(super) async fn clear(
     let old = now.before(settings.keep_for);
     let head = centre.head().seq;
     let by_count = head.saturating_sub(settings.keep_events);
-    let by_age = store::retention::aged_events(store, old).await?.unwrap_or(0);
+    // head was read before: what has come since is younger
+    let by_age = store::retention::young(store, old).await?.map_or(head, |first| first - 1);
     let last = by_count.max(by_age).min(head);
     while store::retention::events(store, last, SLICE).await? > 0 {
         tokio::task::yield_now().await;

@@ -45,7 +45,7 @@ impl TestCentre {
 impl Centre {
     /// As if so much had happened since that memory holds nothing of it.
     pub(crate) fn forget_memory(&self) {
-        self.inner.recent.skip_to(self.head().seq);
+        self.inner.recent.replace(Vec::new(), self.head().seq);
     }
 
     /// Keeps only events from this one on.
@@ -201,6 +201,56 @@ async fn a_full_disk_changes_nothing_and_passes() {
     assert_eq!(t.centre.read(|w| w.apps().count()), 2001);
     t.end().await;
     drop(test);
+}
+
+#[tokio::test]
+async fn a_store_that_went_back_is_not_written_and_gets_another_epoch() {
+    for test in test_stores().await {
+        let t = TestCentre::over(&test.store).await;
+        let epoch = t.centre.epoch().to_owned();
+        put(&t.centre, vec![app_named("a"), app_named("b")]).await;
+        let mut writing = test.store.begin().await.unwrap();
+        store::entities::set_head(writing.connection(), 1).await.unwrap();
+        writing.commit().await.unwrap();
+        let refused = t.centre.change(origin(), |_| vec![app_named("c")]).await;
+        assert!(matches!(refused, Err(Error::Replaced)), "{}", test.name);
+        assert!(t.centre.healthy().unwrap_err().contains("restart"));
+        let (_test, t) = reopened(test, t).await;
+        assert_ne!(t.centre.epoch(), epoch);
+        t.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_old_or_too_much_goes() {
+    for test in test_stores().await {
+        let t = TestCentre::over(&test.store).await;
+        put(&t.centre, (0..9).map(|n| put_instance(&format!("c/{n}"), "a", None)).collect()).await;
+        let end = |n| {
+            let gone = instance(&format!("c/{n}"), "a", None);
+            Change::Forget(Entity::Instance(Box::new(gone)))
+        };
+        put(&t.centre, (0..6).map(end).collect()).await;
+        let ended = async || {
+            let state = store::history::Which::State(InstanceState::Ended);
+            let asked = store::history::Asked { state, limit: 100, ..Default::default() };
+            let found = store::history::history(&test.store, &asked, |_| true).await.unwrap();
+            found.items.iter().map(|i| i.key.clone()).collect::<Vec<_>>().join(" ")
+        };
+        let (now, keep) = (Moment::now(), Settings { keep_ended: 4, ..Settings::default() });
+        retention::clear(&t.centre, &keep, now).await.unwrap();
+        assert_eq!((ended().await.as_str(), t.centre.oldest()), ("c/5 c/4 c/3 c/2", 1));
+        let week = now.after(Duration::from_secs(8 * 24 * 3600));
+        retention::clear(&t.centre, &keep, week).await.unwrap();
+        assert_eq!((ended().await.as_str(), t.centre.oldest()), ("", 16), "{}", test.name);
+        assert_eq!(t.centre.events_after(15, 9).await.unwrap(), []);
+        assert!(matches!(t.centre.events_after(3, 9).await, Err(Error::TooOld { oldest: 16 })));
+        let before = t.centre.read(World::clone);
+        let (_test, t) = reopened(test, t).await;
+        assert_eq!((t.centre.read(World::clone), t.centre.oldest()), (before, 16));
+        assert_eq!(put(&t.centre, vec![app_named("a")]).await[0].seq, 16);
+        t.end().await;
+    }
 }
 
 #[tokio::test]

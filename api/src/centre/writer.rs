@@ -98,7 +98,7 @@ impl Writer {
         };
         match &stored {
             Ok(made) => self.stored(&made.concat()),
-            Err(e) => self.failed(e),
+            Err(e) => self.failed(e).await,
         }
         stored
     }
@@ -142,15 +142,19 @@ impl Writer {
         self.well();
     }
 
-    fn failed(&mut self, error: &Error) {
+    async fn failed(&mut self, error: &Error) {
         commit::revert(&self.centre, &mut self.draft);
         self.centre.inner.counts.failures.fetch_add(1, Ordering::Relaxed);
-        self.trouble(error);
+        self.trouble(error).await;
     }
 
-    fn trouble(&mut self, error: &Error) {
+    async fn trouble(&mut self, error: &Error) {
         self.store.failed(error);
         *self.centre.trouble() = Some(error.to_string());
+        if matches!(error, Error::Replaced) {
+            let renewed = commit::renew(&self.centre, self.centre.inner.recent_head()).await;
+            renewed.unwrap_or_else(|e| self.store.failed(&e));
+        }
     }
 
     fn well(&mut self) {
@@ -172,8 +176,8 @@ impl Writer {
         };
         match timeout(commit::LONGEST, look).await {
             Ok(Ok(())) => self.well(),
-            Ok(Err(e)) => self.trouble(&e),
-            Err(_) => self.trouble(&Error::Slow(commit::LONGEST)),
+            Ok(Err(e)) => self.trouble(&e).await,
+            Err(_) => self.trouble(&Error::Slow(commit::LONGEST)).await,
         }
     }
 }

@@ -10,10 +10,11 @@ fn ms(moment: Moment) -> i64 {
     many::number(moment.unix_ms())
 }
 
-/// The last event before a time; times follow numbers.
-pub(crate) async fn aged_events(store: &Store, before: Moment) -> Result<Option<u64>, Error> {
-    let sql = "SELECT MAX(seq) FROM events WHERE time < $1";
-    let seq: Option<i64> = sqlx::query_scalar(sql).bind(ms(before)).fetch_one(store.read()).await?;
+/// The first event that is not older than a time; None if all are. Times follow numbers, so only older ones are looked at.
+pub(crate) async fn young(store: &Store, since: Moment) -> Result<Option<u64>, Error> {
+    let sql = "SELECT seq FROM events WHERE time >= $1 ORDER BY seq LIMIT 1";
+    let seq: Option<i64> =
+        sqlx::query_scalar(sql).bind(ms(since)).fetch_optional(store.read()).await?;
     Ok(seq.and_then(|s| u64::try_from(s).ok()))
 }
 
