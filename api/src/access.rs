@@ -20,7 +20,7 @@ mod role;
 mod rows;
 mod secret;
 mod signing;
-pub mod throttle;
+mod throttle;
 pub mod token;
 mod used;
 

@@ -161,6 +161,10 @@ pub async fn list(pool: &AnyPool, filter: &Filter, limit: usize) -> Result<Vec<E
         .to_owned();
     let texts =
         [("actor", &filter.actor), ("action", &filter.action), ("subject", &filter.subject)];
+    // PostgreSQL has no text with a NUL, and refuses to look for one
+    if texts.iter().any(|(_, text)| text.as_ref().is_some_and(|text| text.contains('\0'))) {
+        return Ok(Vec::new());
+    }
     let given = || texts.iter().filter_map(|(column, text)| Some((*column, text.as_ref()?)));
     for (place, (column, _)) in given().enumerate() {
         sql.push_str(&format!(" AND {column} = ${}", place + 4));

@@ -62,7 +62,7 @@ pub async fn signing(c: &mut AnyConnection) -> Result<Option<Signing>, Error> {
 pub async fn load(pool: &AnyPool, now: Moment) -> Result<Known, Error> {
     let version = version(pool).await?;
     let text = meta(pool, KEYS).await?;
-    let text = text.ok_or_else(|| row_error("meta", KEYS, "the row is missing"))?;
+    let text = text.ok_or_else(|| wrong("meta", KEYS, "the row is missing"))?;
     let signing = Signing::read(&text)?;
     let mut tokens = Vec::new();
     for row in sqlx::query(TOKEN).fetch_all(pool).await? {
@@ -86,7 +86,7 @@ fn granted(row: &AnyRow) -> Result<(Hash, Grant), Error> {
     let token = token(row)?;
     let name = token.name.clone();
     let hash = hash(row, "tokens", &name)?;
-    let grant = Grant::new(token).map_err(|what| row_error("tokens", &name, what))?;
+    let grant = Grant::new(token).map_err(|what| wrong("tokens", &name, what))?;
     Ok((hash, grant))
 }
 
@@ -98,21 +98,21 @@ fn session(row: &AnyRow) -> Result<SessionRow, Error> {
 
 fn hash(row: &AnyRow, table: &'static str, key: &str) -> Result<Hash, Error> {
     let text: String = row.try_get("hash")?;
-    Hash::from_hex(&text).ok_or_else(|| row_error(table, key, "`hash` is no SHA-256"))
+    Hash::from_hex(&text).ok_or_else(|| wrong(table, key, "`hash` is no SHA-256"))
 }
 
 fn token(row: &AnyRow) -> Result<Token, Error> {
     let name: String = row.try_get("name")?;
-    let wrong = |what: &str| row_error("tokens", &name, what);
+    let odd = |what: &str| wrong("tokens", &name, what);
     let (role, apps): (String, String) = (row.try_get("role")?, row.try_get("apps")?);
     let topics: Option<String> = row.try_get("topics")?;
     let topics = topics.as_deref().map(serde_json::from_str).transpose();
     Ok(Token {
         id: row.try_get("id")?,
-        role: Role::named(&role).ok_or_else(|| wrong("`role` is none"))?,
-        apps: serde_json::from_str(&apps).map_err(|_| wrong("`apps` is no list"))?,
+        role: Role::named(&role).ok_or_else(|| odd("`role` is none"))?,
+        apps: serde_json::from_str(&apps).map_err(|_| odd("`apps` is no list"))?,
         node: row.try_get::<Option<String>, _>("node")?.map(NodeName::new),
-        topics: topics.map_err(|_| wrong("`topics` is no list of topics"))?,
+        topics: topics.map_err(|_| odd("`topics` is no list of topics"))?,
         created: loaded(row.try_get("created")?),
         expires: row.try_get::<Option<i64>, _>("expires")?.map(loaded),
         last_used: row.try_get::<Option<i64>, _>("last_used")?.map(loaded),
@@ -120,7 +120,8 @@ fn token(row: &AnyRow) -> Result<Token, Error> {
     })
 }
 
-fn row_error(table: &'static str, row: &str, what: impl Into<String>) -> Error {
+/// A row that does not hold what it should.
+pub fn wrong(table: &'static str, row: &str, what: impl Into<String>) -> Error {
     Error::Store(store::Error::Row { table, row: row.to_owned(), what: what.into() })
 }
 

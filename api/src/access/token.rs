@@ -88,7 +88,10 @@ pub struct NewToken {
 impl NewToken {
     /// The token it asks for, or what is wrong with it.
     pub fn check(self, now: Moment) -> Result<Token, Problem> {
-        check_name(&self.name)?;
+        if !is_name(&self.name) {
+            let detail = format!("`name` must be 1 to {NAME} letters, digits, or any of . _ -");
+            return Err(invalid(detail));
+        }
         let (apps, node, topics) = match (self.role, self.node) {
             (Role::Node, Some(node)) => {
                 nothing("apps", self.role, self.apps.as_ref())?;
@@ -154,13 +157,10 @@ pub fn life(text: &str, longest: Duration) -> Result<Duration, Problem> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Problem> {
+/// Whether it can be a token's name.
+pub fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if (1..=NAME).contains(&name.len()) && name.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(invalid(format!("`name` must be 1 to {NAME} letters, digits, or any of . _ -")))
-    }
+    (1..=NAME).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 fn checked_apps(apps: Option<Vec<String>>) -> Result<Vec<String>, Problem> {

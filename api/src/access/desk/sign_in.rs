@@ -9,7 +9,7 @@ use crate::access::known::{Known, SessionRow};
 use crate::access::once::{Deed, OnceKey};
 use crate::access::role::Role;
 use crate::access::secret::{Hash, Kind, Secret};
-use crate::access::token::Token;
+use crate::access::token::{Token, is_name};
 use crate::access::{Access, Error, rows};
 use axum::http::StatusCode;
 use common::moment::Moment;
@@ -61,6 +61,7 @@ impl Access {
     ) -> Result<SignIn, Error> {
         caller.need(Role::Viewer)?;
         let name = token.unwrap_or_else(|| caller.name.clone());
+        is_name(&name).then_some(()).ok_or_else(|| missing(&name))?;
         if name != caller.name {
             caller.need(Role::Admin)?;
         }
@@ -154,7 +155,8 @@ impl Access {
                 })
             })
             .await?;
-        let grant = Grant::new(token).map_err(|what| Problem::not_found(what))?;
+        let row = token.name.clone();
+        let grant = Grant::new(token).map_err(|what| rows::wrong("tokens", &row, what))?;
         let session = Some(Session { hash, expires });
         let caller =
             Caller { grant: Arc::new(grant), session, cause: String::new(), address: from };

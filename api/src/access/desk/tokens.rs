@@ -6,7 +6,7 @@ use crate::access::caller::Caller;
 use crate::access::once::{Deed, OnceKey};
 use crate::access::role::Role;
 use crate::access::secret::{Kind, Secret};
-use crate::access::token::{NewToken, Token};
+use crate::access::token::{NewToken, Token, is_name};
 use crate::access::{Access, Error, lock, new_id, rows, shown};
 use axum::http::StatusCode;
 use common::moment::Moment;
@@ -68,6 +68,8 @@ impl Access {
         now: Moment,
     ) -> Result<Token, Error> {
         caller.need(Role::Admin)?;
+        // what can be no name is asked for nowhere: PostgreSQL takes no text with a NUL
+        is_name(name).then_some(()).ok_or_else(|| missing(name))?;
         let (by, name) = (caller.by(), name.to_owned());
         self.change(move |c| {
             Box::pin(async move {

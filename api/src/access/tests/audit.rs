@@ -90,6 +90,7 @@ async fn rows_are_found_and_kept_90_days() {
         assert_eq!(rows(&open, window).await.len(), 2);
         let none = Filter { action: Some("token_created".into()), ..of("user:1") };
         assert!(rows(&open, none).await.is_empty());
+        assert!(rows(&open, of("a\0b")).await.is_empty());
 
         open.access.prune(start.after(KEPT + Duration::from_secs(5))).await.unwrap();
         assert_eq!(rows(&open, of("user:1")).await.len(), 3, "the sixth and later");

@@ -59,8 +59,10 @@ async fn a_name_is_taken_once_and_free_again_afterwards() {
         let again = open.access.make_token(&admin, asked_for(viewer("x")), None, now).await;
         assert_eq!(code_of(again.unwrap_err()), "name_taken");
         open.access.revoke_token(&admin, "x", now).await.unwrap();
-        let gone = open.access.revoke_token(&admin, "x", now).await.unwrap_err();
-        assert_eq!(code_of(gone), "not_found");
+        for gone in ["x", "", "a\0b"] {
+            let gone = open.access.revoke_token(&admin, gone, now).await.unwrap_err();
+            assert_eq!(code_of(gone), "not_found");
+        }
         open.make(viewer("x")).await;
     }
 }
