@@ -6,7 +6,7 @@
 
 pub(crate) mod entities;
 pub(crate) mod events;
-mod many;
+pub(crate) mod many;
 mod migrate;
 mod open;
 pub(crate) mod retention;
