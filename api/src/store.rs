@@ -8,7 +8,7 @@ pub(crate) mod entities;
 pub(crate) mod events;
 mod filter;
 pub mod history;
-mod many;
+pub(crate) mod many;
 mod migrate;
 mod open;
 pub(crate) mod retention;
