@@ -8,6 +8,7 @@
 //!                                         '------- world <---------'   (in memory, at a cursor)
 //! ```
 
+pub mod access;
 pub mod args;
 pub mod bus;
 pub mod centre;
