@@ -16,6 +16,7 @@ pub mod change;
 pub mod charts;
 pub mod config;
 mod http;
+pub mod nodes;
 pub mod reconcile;
 pub mod schedulers;
 pub mod scope;

@@ -4,7 +4,7 @@
 const SIZES: [usize; 4] = [64, 16, 4, 1];
 
 /// Cuts a list into groups of those sizes.
-pub(super) fn groups<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
+pub(crate) fn groups<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let size = SIZES.into_iter().find(|size| *size <= items.len())?;
         let (group, rest) = items.split_at(size);
@@ -14,7 +14,7 @@ pub(super) fn groups<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// `($1,$2),($3,$4)` for two rows of two columns.
-pub(super) fn places(rows: usize, columns: usize) -> String {
+pub(crate) fn places(rows: usize, columns: usize) -> String {
     let row = |r: usize| {
         let places: Vec<_> = (1..=columns).map(|c| format!("${}", r * columns + c)).collect();
         format!("({})", places.join(","))
@@ -23,7 +23,7 @@ pub(super) fn places(rows: usize, columns: usize) -> String {
 }
 
 /// As the databases keep numbers.
-pub(super) fn number(number: u64) -> i64 {
+pub(crate) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
