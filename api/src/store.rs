@@ -6,13 +6,9 @@
 
 pub(crate) mod entities;
 pub(crate) mod events;
-<<<<<<< HEAD
 mod filter;
 pub mod history;
-mod many;
-=======
 pub(crate) mod many;
->>>>>>> world
 mod migrate;
 mod open;
 pub(crate) mod retention;
