@@ -16,7 +16,7 @@ const REDIRECTS: usize = 3;
 /// For a question about the server, and until the stream's headers are there.
 const SHORT: Duration = Duration::from_secs(10);
 /// For a whole list.
-const LIST: Duration = Duration::from_secs(60);
+const LIST: Duration = Duration::from_secs(30);
 /// Largest list, in bytes: 10,000 tasks are about 10 MB.
 const LIST_BYTES: usize = 128 << 20;
 /// Largest app with its tasks.
@@ -102,15 +102,14 @@ pub struct Client {
     /// Who may be asked.
     pub hosts: Hosts,
     session: Session,
-    /// Redirects that were not followed, since the start.
-    pub refused_redirects: u64,
+    refused: u64,
 }
 
 impl Client {
     /// Nothing is connected yet.
     pub fn new(configured: Vec<Url>) -> Self {
         let hosts = Hosts::new(configured);
-        Self { hosts, session: Session::new(Options::default()), refused_redirects: 0 }
+        Self { hosts, session: Session::new(Options::default()), refused: 0 }
     }
 
     /// Who to be there. Read anew for every connection: a password is changed without a restart.
@@ -124,6 +123,11 @@ impl Client {
             _ => None,
         };
         Ok(())
+    }
+
+    /// Redirects that were not followed, since this was asked last.
+    pub fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     /// Asks a configured server of itself, and who leads.
@@ -198,18 +202,14 @@ impl Client {
         for _ in 0..=REDIRECTS {
             self.check(&url)?;
             let answer = http::open(&url, &Request::get(), &options).await?;
-            let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok());
             let shown = url.at("/v2/events").to_string();
             match answer.status() {
-                200 if header(header::CONTENT_TYPE)
-                    .is_some_and(|kind| kind.starts_with("text/event-stream")) =>
-                {
+                200 if text(&answer, header::CONTENT_TYPE).starts_with("text/event-stream") => {
                     return Ok(Some((url.at("/"), answer)));
                 }
                 404..=406 => return Ok(None),
                 301 | 302 | 303 | 307 | 308 => {
-                    let location = header(header::LOCATION).unwrap_or_default().to_owned();
-                    url = self.redirect(&url, &shown, &location)?;
+                    url = self.redirect(&url, &shown, &text(&answer, header::LOCATION))?;
                 }
                 status @ (401 | 403) => return Err(Trouble::Unauthorized { url: shown, status }),
                 status => {
@@ -252,10 +252,16 @@ impl Client {
 
     fn redirect(&mut self, from: &Url, shown: &str, location: &str) -> Result<Url, Trouble> {
         self.hosts.redirect(from, location).map_err(|why| {
-            self.refused_redirects += 1;
+            self.refused += 1;
             Trouble::Redirect { url: shown.to_owned(), why }
         })
     }
+}
+
+/// A header, empty if there is none.
+fn text(answer: &Streaming, name: header::HeaderName) -> String {
+    let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
 }
 
 /// Reads a large answer on a thread that may be busy for a while.

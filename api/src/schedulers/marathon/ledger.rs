@@ -146,6 +146,11 @@ impl Ledger {
         (self.apps.len(), self.tasks.values().filter(|t| t.is_live()).count())
     }
 
+    /// The centre has heard it all.
+    pub fn is_told(&self) -> bool {
+        self.changed.is_nothing()
+    }
+
     /// What the centre has not heard yet; the caller puts it back with [`Self::untold`] if the centre does not take it.
     pub fn take_changed(&mut self) -> Changed {
         std::mem::take(&mut self.changed)

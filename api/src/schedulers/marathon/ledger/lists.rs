@@ -123,10 +123,14 @@ impl Ledger {
         self.tasks.iter().filter(lacks).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Forgets tasks that ended before and are no longer listed.
+    /// Forgets tasks that ended before, are no longer listed, and whose end the centre has heard.
     fn drop_ended(&mut self, listed: &HashSet<String>, among: impl Fn(&KnownTask) -> bool) {
+        if self.changed.all {
+            return;
+        }
         let over = |(id, known): &(&String, &KnownTask)| {
-            !known.is_live() && among(known) && !listed.contains(*id)
+            let told = !self.changed.tasks.contains(*id);
+            !known.is_live() && told && among(known) && !listed.contains(*id)
         };
         let over: Vec<String> = self.tasks.iter().filter(over).map(|(id, _)| id.clone()).collect();
         over.iter().for_each(|id| self.remove(id));

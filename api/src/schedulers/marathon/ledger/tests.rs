@@ -230,7 +230,9 @@ fn most_of_a_cluster_is_not_ended_by_one_list() {
     assert!(matches!(l.listed(vec![], at(20)), Taken::Held { missing: 10, of: 10 }));
     assert_eq!(l.listed(vec![], at(25)), Taken::Whole);
     assert_eq!((live(&l), l.counts().0), (0, 0));
+    l.listed(vec![], at(26));
     assert_eq!(l.facts(listing()).tasks.len(), 10, "their ends are still to be told");
+    assert!(l.take_changed().all);
     l.listed(vec![], at(26));
     assert_eq!(l.facts(listing()).tasks.len(), 0);
 }
