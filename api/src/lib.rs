@@ -8,6 +8,11 @@
 //!                                         '------- world <---------'   (in memory, at a cursor)
 //! ```
 
+pub mod args;
 pub mod change;
+pub mod store;
+pub mod config;
+mod http;
+pub mod reconcile;
 pub mod charts;
 pub mod world;

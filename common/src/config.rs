@@ -5,15 +5,20 @@
 //! any other name is refused as misspelt. What is typed (the file's shape, serde) and what it means (the checked shape) are two
 //! structs. Without a file every key has its default; a file that was asked for by name must be there.
 
+pub mod api;
 mod fault;
 pub mod graphite;
 pub mod listing;
 pub mod node;
+mod overrides;
 pub mod text;
+pub mod tls;
 
+pub use api::Api;
 pub use fault::{Error, Fault, nearest};
 pub use graphite::Graphite;
 pub use node::Node;
+pub use tls::Certificate;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +37,9 @@ pub const SECTIONS: [&str; 8] =
 
 /// Largest file read, in bytes: a config of this size is some other file.
 const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Most sections of one name.
+const MOST_SECTIONS: usize = 1000;
 
 /// A section as it is typed. Its `Default` holds every key (no `Option` that would print nothing), so that the default, printed, is
 /// also the list of known keys. Needs `#[serde(default)]`; unknown keys are refused here, with their line, not by serde.
@@ -75,6 +83,7 @@ impl At<'_> {
 pub struct Source {
     path: PathBuf,
     text: Option<String>,
+    overrides: Vec<overrides::Override>,
 }
 
 impl Source {
@@ -87,23 +96,25 @@ impl Source {
         match read {
             Ok(_) if bytes.len() as u64 > MAX_BYTES => Err(Error::TooLarge { path }),
             Ok(_) => match String::from_utf8(bytes) {
-                Ok(text) => Ok(Self { path, text: Some(text) }),
+                Ok(text) => Ok(Self { text: Some(text), ..Self::none(path) }),
                 Err(e) => {
                     let at = e.utf8_error().valid_up_to();
                     let before = &e.as_bytes()[..at];
                     Err(Error::NotText { path, line: 1 + newlines(before) })
                 }
             },
-            Err(e) if e.kind() == ErrorKind::NotFound && named.is_none() => {
-                Ok(Self { path, text: None })
-            }
+            Err(e) if e.kind() == ErrorKind::NotFound && named.is_none() => Ok(Self::none(path)),
             Err(source) => Err(Error::Read { path, source }),
         }
     }
 
     /// A file's text from elsewhere, under the path it is to be called by.
     pub fn of(path: &Path, text: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), text: Some(text.into()) }
+        Self { text: Some(text.into()), ..Self::none(path.to_owned()) }
+    }
+
+    fn none(path: PathBuf) -> Self {
+        Self { path, text: None, overrides: Vec::new() }
     }
 
     /// The path, for messages.
@@ -119,7 +130,7 @@ impl Source {
     /// Parses the text and refuses misspelt sections.
     pub fn reader(&self) -> Result<Reader<'_>, Error> {
         let text = self.text.as_deref().unwrap_or("");
-        let table = DeTable::parse(text)
+        let mut table = DeTable::parse(text)
             .map_err(|e| Error::Syntax {
                 path: self.path.clone(),
                 line: e.span().map_or(1, |s| line(text, s.start)),
@@ -135,6 +146,7 @@ impl Source {
                 nearest: nearest(name.get_ref(), SECTIONS).map(str::to_owned),
             })
             .collect();
+        overrides::lay(&self.overrides, &mut table);
         Ok(Reader { source: self, text, table, faults, listing: Vec::new() })
     }
 }
@@ -162,19 +174,69 @@ impl Reader<'_> {
             None => None,
             Some(DeValue::Table(table)) => Some(table),
             Some(_) => {
-                let at = self.table.get_key_value(S::NAME).map_or(0, |(name, _)| name.span().start);
-                self.faults
-                    .push(Fault::NotATable { line: line(self.text, at), name: S::NAME.to_owned() });
+                let line = self.line_of(S::NAME);
+                self.faults.push(Fault::NotATable { line, name: S::NAME.to_owned() });
                 None
             }
         };
-        let mut lines = BTreeMap::new();
-        let mut section =
-            table.map_or_else(S::default, |t| typed(self.text, t, &mut self.faults, &mut lines));
-        let mut at = At { section: S::NAME, text: self.text, table, faults: &mut self.faults };
-        let checked = section.check(&mut at);
-        self.listing.push(listing::Section { name: S::NAME, keys: keys(&section), lines });
+        let (checked, listed) = one::<S>(self.text, table, &mut self.faults);
+        self.listing.push(listed);
         checked
+    }
+
+    /// Reads one section if the file has it: for what is not there unless it is mentioned.
+    pub fn optional<S: Section>(&mut self) -> Option<S::Checked> {
+        self.mentions(S::NAME).then(|| self.section::<S>())
+    }
+
+    /// Reads a section that may come many times, `[[name]]`, in the file's order; none if it is not in the file.
+    pub fn sections<S: Section>(&mut self) -> Vec<S::Checked> {
+        let mut all = Vec::new();
+        let found = self.table.get(S::NAME).map(Spanned::get_ref);
+        let tables = match found {
+            None => return all,
+            Some(DeValue::Array(tables)) if tables.len() <= MOST_SECTIONS => tables,
+            Some(DeValue::Array(_)) => {
+                let line = self.line_of(S::NAME);
+                self.faults.push(Fault::TooMany { line, name: S::NAME.to_owned() });
+                return all;
+            }
+            Some(_) => {
+                let line = self.line_of(S::NAME);
+                self.faults.push(Fault::NotMany { line, name: S::NAME.to_owned() });
+                return all;
+            }
+        };
+        for table in tables.iter() {
+            let DeValue::Table(keys) = table.get_ref() else {
+                let line = line(self.text, table.span().start);
+                self.faults.push(Fault::NotMany { line, name: S::NAME.to_owned() });
+                continue;
+            };
+            let (checked, listed) = one::<S>(self.text, Some(keys), &mut self.faults);
+            all.push(checked);
+            self.listing.push(listing::Section { many: true, ..listed });
+        }
+        all
+    }
+
+    /// Reports a key as wrong for what other sections say, such as a name that two clusters have. `nth` counts from 0 among sections
+    /// that come many times.
+    pub fn fault<S: Section>(&mut self, nth: usize, key: &str, why: impl Into<String>) {
+        let table = match self.table.get(S::NAME).map(Spanned::get_ref) {
+            Some(DeValue::Table(table)) => Some(table),
+            Some(DeValue::Array(tables)) => match tables.get(nth).map(Spanned::get_ref) {
+                Some(DeValue::Table(table)) => Some(table),
+                _ => None,
+            },
+            _ => None,
+        };
+        At { section: S::NAME, text: self.text, table, faults: &mut self.faults }.fault(key, why);
+    }
+
+    fn line_of(&self, section: &str) -> usize {
+        let at = self.table.get_key_value(section).map_or(0, |(name, _)| name.span().start);
+        line(self.text, at)
     }
 
     /// What was made of the sections read, and the same as text for `--check`, unless something was wrong.
@@ -185,6 +247,18 @@ impl Reader<'_> {
         self.faults.sort_by_key(Fault::line);
         Err(Error::Invalid { path: self.source.path.clone(), faults: self.faults })
     }
+}
+
+/// Reads and checks one section, and says how it is to be listed.
+fn one<S: Section>(
+    text: &str,
+    table: Option<&DeTable<'_>>,
+    faults: &mut Vec<Fault>,
+) -> (S::Checked, listing::Section) {
+    let mut lines = BTreeMap::new();
+    let mut section = table.map_or_else(S::default, |t| typed(text, t, faults, &mut lines));
+    let checked = section.check(&mut At { section: S::NAME, text, table, faults });
+    (checked, listing::Section { name: S::NAME, many: false, keys: keys(&section), lines })
 }
 
 /// Refuses unknown keys and values of a wrong type, each key on its own so that all are reported; then reads what is left together.
@@ -214,7 +288,9 @@ fn typed<S: Section>(
         match S::deserialize(Deserializer::from(Spanned::new(0..0, alone))) {
             Ok(_) => {
                 good.insert(key.clone(), value.clone());
-                lines.insert(name, line);
+                if line > 0 {
+                    lines.insert(name, line);
+                }
             }
             Err(e) => faults.push(Fault::Value {
                 line: e.span().map_or(line, |s| self::line(text, s.start)),
@@ -234,8 +310,11 @@ fn keys<S: Section>(section: &S) -> toml::Table {
     toml::Table::try_from(section).unwrap_or_default()
 }
 
-/// Line of a byte offset, from 1.
+/// Line of a byte offset, from 1; 0 for what is not from the text.
 fn line(text: &str, offset: usize) -> usize {
+    if offset == overrides::NOWHERE {
+        return 0;
+    }
     1 + newlines(&text.as_bytes()[..offset.min(text.len())])
 }
 

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 /// Everything else than a plain success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
+    /// The answer was no: not found, or refused. Only of the command line, so that a script can tell it from "nobody answers".
+    Refused,
     /// The config file, the command line or `QAE_LOG` is wrong: starting again will not help.
     BadConfig,
     /// Something needed is not there at start.
@@ -17,6 +19,7 @@ impl Exit {
     /// The code.
     pub const fn code(self) -> u8 {
         match self {
+            Self::Refused => 1,
             Self::BadConfig => 64,
             Self::Missing => 69,
             Self::Bug => 70,

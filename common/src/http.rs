@@ -130,6 +130,9 @@ pub struct Response {
 
 /// Asks the host and port of the URL.
 pub async fn get(url: &Url, options: &Options) -> Result<Response, Error> {
+    if url.tls() {
+        return Err(Error::Url { url: url.to_string(), why: "https is not spoken here" });
+    }
     let call = async {
         let stream = TcpStream::connect((url.host(), url.port()))
             .await

@@ -44,6 +44,11 @@ event_types! {
 }
 
 impl EventType {
+    /// Whether an event of this type changes an entity: its payload has to be one.
+    pub const fn has_effect(self) -> bool {
+        !matches!(self, Self::OomKilled | Self::TicketUsed | Self::Other)
+    }
+
     /// From its name in JSON.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|t| t.name() == name)

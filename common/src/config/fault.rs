@@ -78,6 +78,20 @@ pub enum Fault {
         /// The section.
         name: String,
     },
+    /// A section that may come many times is none of that kind.
+    NotMany {
+        /// Where.
+        line: usize,
+        /// The section.
+        name: String,
+    },
+    /// A section comes more often than any host needs.
+    TooMany {
+        /// Where.
+        line: usize,
+        /// The section.
+        name: String,
+    },
     /// A key the section does not have.
     UnknownKey {
         /// Where.
@@ -112,6 +126,8 @@ impl Fault {
         match self {
             Self::UnknownSection { line, .. }
             | Self::NotATable { line, .. }
+            | Self::NotMany { line, .. }
+            | Self::TooMany { line, .. }
             | Self::UnknownKey { line, .. }
             | Self::Value { line, .. } => *line,
         }
@@ -132,6 +148,12 @@ impl fmt::Display for Fault {
             ),
             Self::NotATable { name, .. } => {
                 write!(f, "`{name}` must be a section: a line [{name}] with its keys beneath")
+            }
+            Self::NotMany { name, .. } => {
+                write!(f, "`{name}` may come many times: a line [[{name}]] with its keys beneath")
+            }
+            Self::TooMany { name, .. } => {
+                write!(f, "more than {} times [[{name}]]; leave some out", super::MOST_SECTIONS)
             }
             Self::UnknownKey { section, key, nearest: Some(nearest), .. } => write!(
                 f,

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub(super) struct Section {
     /// Its name.
     pub name: &'static str,
+    /// Whether it may come many times.
+    pub many: bool,
     /// Its keys, sorted, after the check.
     pub keys: toml::Table,
     /// On which line the file sets a key.
@@ -23,7 +25,12 @@ pub(super) fn print(source: &Source, sections: &[Section]) -> String {
         format!("# all defaults: {path} does not exist\n")
     };
     for section in sections {
-        out.push_str(&format!("\n[{}]\n", section.name));
+        let name = section.name;
+        out.push_str(&if section.many {
+            format!("\n[[{name}]]\n")
+        } else {
+            format!("\n[{name}]\n")
+        });
         for (key, value) in &section.keys {
             let set = section.lines.get(key).map_or_else(String::new, |n| format!("  # line {n}"));
             out.push_str(&format!("{key} = {value}{set}\n"));

@@ -1,6 +1,6 @@
 //! `[node]`: who this host is.
 
-use super::{At, text};
+use super::{At, Certificate, text};
 use crate::ids::NodeName;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ pub struct Node {
     pub docker: Option<String>,
     /// The Mesos agent's address, `http://host:port`; None if this is no Mesos slave.
     pub mesos_agent: Option<String>,
+    /// What the agents' own HTTP sides prove themselves with; None: no TLS there.
+    pub tls: Option<Certificate>,
 }
 
 impl Node {
@@ -36,6 +38,8 @@ pub struct Section {
     state_dir: String,
     docker: String,
     mesos_agent: String,
+    cert: String,
+    key: String,
 }
 
 impl Default for Section {
@@ -46,6 +50,8 @@ impl Default for Section {
             state_dir: "/var/lib/qae".into(),
             docker: "unix:///var/run/docker.sock".into(),
             mesos_agent: String::new(),
+            cert: String::new(),
+            key: String::new(),
         }
     }
 }
@@ -83,6 +89,7 @@ impl super::Section for Section {
             state_dir: PathBuf::from(&self.state_dir),
             docker: given(&self.docker),
             mesos_agent: given(&self.mesos_agent),
+            tls: Certificate::typed(&self.cert, &self.key, at),
         }
     }
 }

@@ -29,6 +29,131 @@ fn other_daemons_sections_are_accepted_unread() {
     load(text).unwrap();
 }
 
+/// A section that comes many times.
+#[derive(Debug, serde::Serialize, serde::Deserialize, Default)]
+#[serde(default)]
+struct Cluster {
+    name: String,
+    size: u32,
+}
+
+impl Section for Cluster {
+    const NAME: &'static str = "cluster";
+    type Checked = (String, u32);
+
+    fn check(&mut self, at: &mut At<'_>) -> Self::Checked {
+        if self.size > 9 {
+            at.fault("size", "at most 9");
+        }
+        (self.name.clone(), self.size)
+    }
+}
+
+fn clusters(text: &str) -> Result<(Vec<(String, u32)>, String), String> {
+    let source = Source::of(Path::new("/etc/qae/qae.toml"), text);
+    let mut reader = source.reader().map_err(|e| e.to_string())?;
+    let all = reader.sections::<Cluster>();
+    for (nth, one) in all.iter().enumerate() {
+        if all[..nth].iter().any(|other| other.0 == one.0) {
+            reader.fault::<Cluster>(nth, "name", "another cluster has this name");
+        }
+    }
+    reader.finish(all).map_err(|e| e.to_string())
+}
+
+#[test]
+fn sections_that_come_many_times_are_read_and_listed_in_order() {
+    assert_eq!(clusters("[node]\n").unwrap().0, []);
+    let text = "[[cluster]]\nname = \"b\"\nsize = 3\n[[cluster]]\nname = \"a\"\n";
+    let (all, listing) = clusters(text).unwrap();
+    assert_eq!(all, [("b".to_owned(), 3), ("a".to_owned(), 0)]);
+    assert!(listing.contains("[[cluster]]\nname = \"b\"  # line 2\nsize = 3  # line 3\n\n[[cluster]]\nname = \"a\"  # line 5\nsize = 0\n"), "{listing}");
+    assert_eq!(clusters(&listing).unwrap().0, all);
+}
+
+#[test]
+fn faults_of_sections_that_come_many_times_name_their_line() {
+    let text = "[[cluster]]\nname = 5\nsize = 10\n[[cluster]]\nsise = 1\n[[cluster]]\nname = \"x\"\n[[cluster]]\nname = \"x\"\n";
+    let expected = r#"/etc/qae/qae.toml:2: [cluster] name = 5: invalid type: integer `5`, expected a string
+/etc/qae/qae.toml:3: [cluster] size = 10: at most 9
+/etc/qae/qae.toml:5: unknown key `sise` in [cluster] (did you mean `size`?)
+/etc/qae/qae.toml:9: [cluster] name = "x": another cluster has this name"#;
+    let told = clusters(text).unwrap_err();
+    // the second has the first's name too: both came out empty
+    let told: Vec<_> = told.lines().filter(|line| !line.contains("name = :")).collect();
+    assert_eq!(told.join("\n"), expected);
+    for (text, line) in [("[cluster]\nname = \"a\"\n", 1), ("\ncluster = [1]\n", 2)] {
+        assert_eq!(
+            clusters(text).unwrap_err(),
+            format!(
+                "/etc/qae/qae.toml:{line}: `cluster` may come many times: a line [[cluster]] with its keys beneath"
+            )
+        );
+    }
+    let many = "[[cluster]]\n".repeat(1001);
+    assert!(clusters(&many).unwrap_err().contains("more than 1000 times [[cluster]]"));
+}
+
+fn centre(text: &str) -> Result<(Option<Api>, String), String> {
+    let source = Source::of(Path::new("/etc/qae/qae.toml"), text);
+    let mut reader = source.reader().map_err(|e| e.to_string())?;
+    let api = reader.optional::<api::Section>();
+    reader.finish(api).map_err(|e| e.to_string())
+}
+
+#[test]
+fn a_centre_is_where_the_file_mentions_one() {
+    let (none, listing) = centre("[node]\n").unwrap();
+    assert!(none.is_none() && !listing.contains("[api]"), "{listing}");
+    let default = centre("[api]\n").unwrap().0.unwrap();
+    assert_eq!(default.url.to_string(), "http://127.0.0.1:7000/");
+    assert_eq!((default.token_file.to_str().unwrap(), default.ca_file), ("/etc/qae/token", None));
+    let (api, listing) =
+        centre("[api]\nurl = \"https://qae:7000\"\nca_file = \"/etc/ca.pem\"\n").unwrap();
+    assert!(api.as_ref().unwrap().url.tls());
+    assert_eq!(centre(&listing).unwrap().0, api);
+    for url in ["qae:7000", "https://qae/x", "http://u:secret@qae", "http://qae/?x=1", "unix:///x"]
+    {
+        let told = centre(&format!("\n[api]\nurl = \"{url}\"\n")).unwrap_err();
+        assert!(told.starts_with("/etc/qae/qae.toml:3: [api] url = "), "{told}");
+    }
+    let told = centre("[api]\ntoken_file = \"token\"\nca_file = \"ca\"\n").unwrap_err();
+    assert_eq!(told.lines().count(), 2, "{told}");
+}
+
+#[test]
+fn a_certificate_needs_its_key_and_absolute_paths() {
+    let both = "[node]\ncert = \"/etc/qae/a.pem\"\nkey = \"/etc/qae/b.pem\"\n";
+    let tls = load(both).unwrap().0.0.tls.unwrap();
+    assert_eq!((tls.cert, tls.key), ("/etc/qae/a.pem".into(), "/etc/qae/b.pem".into()));
+    assert!(
+        refusal("[node]\ncert = \"/a.pem\"\n")
+            .contains("qae.toml:2: [node] cert = \"/a.pem\": `key` is missing")
+    );
+    assert!(refusal("[node]\nkey = \"/a.pem\"\n").contains("`cert` is missing"));
+    assert!(refusal("[node]\ncert = \"a.pem\"\nkey = \"/b\"\n").contains("absolute"));
+}
+
+#[test]
+fn values_laid_over_a_file_win_and_have_no_line() {
+    let file = "[node]\ndc = \"a\"\nstate_dir = \"/one\"\n";
+    let read = |source: Source| {
+        let mut reader = source.reader().unwrap();
+        let node = reader.section::<node::Section>();
+        reader.finish(node).map_err(|e| e.to_string())
+    };
+    for text in [file, "", "[graphite]\n"] {
+        let source = Source::of(Path::new("/f"), text).keeping_state_in("/two");
+        let (node, listing) = read(source).unwrap();
+        assert_eq!(node.state_dir, Path::new("/two"));
+        assert!(listing.contains("state_dir = \"/two\"\n"), "{listing}");
+    }
+    let told = read(Source::of(Path::new("/f"), file).keeping_state_in("two")).unwrap_err();
+    assert!(told.starts_with("/f: [node] state_dir = "), "{told}");
+    let told = read(Source::of(Path::new("/f"), "node = 1\n").keeping_state_in("/two"));
+    assert!(told.unwrap_err().contains("must be a section"));
+}
+
 #[test]
 fn every_fault_is_named_with_file_line_key_and_the_nearest() {
     let text = r#"
@@ -131,6 +256,13 @@ proptest! {
     #[test]
     fn no_text_panics(text in ".{0,200}") {
         drop(load(&text));
+    }
+
+    #[test]
+    fn no_section_that_comes_many_times_panics(
+        text in "(\\[\\[?cluster\\]?\\]?|cluster|name|size| ?= ?|[0-9\"\\[\\]{}]|\n){0,12}",
+    ) {
+        drop(clusters(&text));
     }
 
     #[test]

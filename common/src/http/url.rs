@@ -1,4 +1,4 @@
-//! The two kinds of address that are asked: `http://host:port/path`, and a path at a Unix socket. Pure.
+//! The two kinds of address that are asked: `http[s]://host:port/path`, and a path at a Unix socket. Pure.
 
 use super::Error;
 use hyper::Uri;
@@ -9,13 +9,14 @@ use std::fmt;
 pub struct Url {
     /// How errors name it.
     shown: String,
+    tls: bool,
     host: String,
     port: u16,
     path: String,
 }
 
 impl Url {
-    /// `http://host[:port][/path][?query]`, IPv6 in brackets. Credentials in it are refused: they would show up in every error.
+    /// `http://host[:port][/path][?query]` or `https://`, IPv6 in brackets. Credentials in it are refused: they would show up in every error.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let wrong = |why| {
             // what stands before an @ may be a password
@@ -23,9 +24,11 @@ impl Url {
             Error::Url { url: shown.chars().take(200).collect(), why }
         };
         let uri: Uri = text.parse().map_err(|_| wrong("it is not a URL"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(wrong("it does not begin with http://"));
-        }
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("it does not begin with http:// or https://")),
+        };
         let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("credentials belong into their own setting"));
@@ -36,7 +39,7 @@ impl Url {
         }
         let port = match authority.as_str().rsplit_once(':') {
             Some((_, digits)) if !digits.contains(']') => digits.parse().ok().filter(|p| *p > 0),
-            _ => Some(80),
+            _ => Some(usual(tls)),
         };
         // a query right behind the host stands for one of /
         let path = match uri.path_and_query().map_or("/", |p| p.as_str()) {
@@ -44,7 +47,8 @@ impl Url {
             query => format!("/{query}"),
         };
         Ok(Self {
-            shown: format!("http://{authority}{path}"),
+            shown: format!("{}://{authority}{path}", if tls { "https" } else { "http" }),
+            tls,
             host: host.to_owned(),
             port: port.ok_or_else(|| wrong("its port is no number from 1 to 65535"))?,
             path,
@@ -56,6 +60,7 @@ impl Url {
         let shown = path.split_once('?').map_or(path, |(path, _)| path);
         Self {
             shown: format!("unix://{socket}{shown}"),
+            tls: false,
             host: "localhost".to_owned(),
             port: 80,
             path: path.to_owned(),
@@ -66,6 +71,11 @@ impl Url {
     pub fn at(&self, path: &str) -> Self {
         let base = self.shown.strip_suffix(self.path.as_str()).unwrap_or(&self.shown);
         Self { shown: format!("{base}{path}"), path: path.to_owned(), ..self.clone() }
+    }
+
+    /// Whether it is asked over TLS.
+    pub fn tls(&self) -> bool {
+        self.tls
     }
 
     /// The host, without brackets.
@@ -87,8 +97,13 @@ impl Url {
     pub(super) fn authority(&self) -> String {
         let host =
             if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == 80 { host } else { format!("{host}:{}", self.port) }
+        if self.port == usual(self.tls) { host } else { format!("{host}:{}", self.port) }
     }
+}
+
+/// The port that need not be named.
+fn usual(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
 }
 
 impl fmt::Display for Url {
@@ -122,6 +137,11 @@ mod tests {
             "http://h/containers"
         );
         assert_eq!(Url::parse("http://h/").unwrap().at("/a").to_string(), "http://h/a");
+        let url = Url::parse("https://h/x").unwrap();
+        assert_eq!((url.port(), url.tls(), url.authority().as_str()), (443, true, "h"));
+        assert_eq!(url.to_string(), "https://h/x");
+        let url = Url::parse("https://h:80/x").unwrap();
+        assert_eq!((url.port(), url.authority().as_str()), (80, "h:80"));
         assert_eq!(Url::unix("/run/d.sock", "/version").to_string(), "unix:///run/d.sock/version");
     }
 
@@ -130,7 +150,8 @@ mod tests {
         for text in [
             "",
             "/x",
-            "https://h/",
+            "httpx://h/",
+            "https://",
             "http://",
             "http://h:0/",
             "http://h:99999/",
@@ -145,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_breaks_it(text in ".{0,40}|http://[a-z:@\\[\\]0-9./?]{0,30}") {
+        fn no_text_breaks_it(text in ".{0,40}|https?://[a-z:@\\[\\]0-9./?]{0,30}") {
             if let Ok(url) = Url::parse(&text) {
                 prop_assert!(!url.host().is_empty() && url.port() > 0 && url.path().starts_with('/'));
             }

@@ -58,6 +58,7 @@ fn the_documentation_has_every_key_with_its_default() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
     let text = std::fs::read_to_string(path).unwrap();
     documented::<node::Section>(&text);
+    documented::<config::api::Section>(&text);
     documented::<graphite::Section>(&text);
     documented::<Section>(&text);
     for family in Family::ALL {

@@ -1,0 +1,34 @@
+//! The command line.
+
+use clap::Parser;
+use common::exit::Exit;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The centre: every app, instance and node, what changed, and who may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "qae-api", version)]
+#[command(
+    after_help = "Runs the daemon in the foreground. SIGHUP reads the config file again, SIGTERM ends it. Exit codes: 0 fine, \
+    64 bad config or command line, 69 something needed is not there, 70 a bug."
+)]
+pub struct Args {
+    /// Config file [default: /etc/qae/qae.toml, where there is one].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Check the config file, print what it comes to, and exit.
+    #[arg(long)]
+    pub check: bool,
+}
+
+impl Args {
+    /// Reads the command line. What is wrong with it, or the help asked for, is printed, and the exit code handed back.
+    pub fn from_command_line() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|e| {
+            let code = if e.use_stderr() { Exit::BadConfig.code() } else { 0 };
+            // a closed stdout or stderr leaves nobody to tell
+            drop(e.print());
+            ExitCode::from(code)
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! What the centre answers over HTTP.
+
+mod extract;
+mod list;
+mod problem;
+mod when;
