@@ -19,7 +19,6 @@ mod routes;
 mod snapshot;
 pub mod state;
 mod topics;
-mod when;
 
 pub use own::LONGEST_PAUSE;
 pub use routes::router;

@@ -36,8 +36,9 @@ use centre::Centre;
 use common::serve::{self, Counts, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
 use common::systemd::{Pulse, watchdog};
-use common::{files, tls};
+use common::{carbon, files, tls};
 use config::Config;
+use figures::Figures;
 use http::state::Api;
 use nodes::Nodes;
 use reconcile::Clusters;
@@ -64,6 +65,9 @@ pub enum Error {
     /// What agents last reported cannot be read from it.
     #[error(transparent)]
     Nodes(#[from] nodes::ReportError),
+    /// The spool of figures cannot be opened.
+    #[error(transparent)]
+    Carbon(#[from] carbon::Error),
     /// Nobody could be let in.
     #[error(transparent)]
     Access(#[from] access::Error),
@@ -120,6 +124,10 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let clusters = Clusters::new(&config.clusters);
     let nodes = Nodes::open(centre.clone(), clusters, &tasks, ground.clone()).await?;
     let marathons = Marathons::start(&config.clusters, &centre, &nodes.view(), &tasks, &stop.token);
+    let figures = Figures::open(centre.clone(), &config.graphite, &config.state_dir())?;
+    if let Some(figures) = figures.clone() {
+        tasks.spawn(figures.run(ground.clone()));
+    }
     let counts = Arc::new(Counts::default());
     let api = Arc::new(Api {
         bus: Bus::new(centre.clone()),
@@ -128,6 +136,7 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
         access,
         nodes,
         marathons,
+        figures,
         counts: counts.clone(),
         pulse: Arc::new(Pulse::default()),
         closing: stop.token.clone(),
