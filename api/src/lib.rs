@@ -30,28 +30,17 @@ mod tell;
 mod testing;
 pub mod world;
 
-use access::Access;
-use bus::Bus;
-use centre::Centre;
-use common::serve::{self, Counts, Limits};
+use common::serve::{self, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
-use common::systemd::{Pulse, watchdog};
+use common::systemd::watchdog;
 use common::{carbon, files, tls};
 use config::Config;
-use figures::Figures;
-use http::state::Api;
-use nodes::Nodes;
-use reconcile::Clusters;
-use schedulers::marathon::Marathons;
-use snapshots::Snapshots;
+use start::Ground;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -113,52 +102,27 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let Some(store) = start::store(&config.store_url(), &stop.token).await? else { return Ok(()) };
 
     // what readers and writers stand on ends after them
-    let (tasks, ground) = (TaskTracker::new(), CancellationToken::new());
-    let settings = centre::Settings {
-        keep_events: config.server.keep_events,
-        keep_for: config.server.keep_for,
-        ..centre::Settings::default()
-    };
-    let centre = Centre::open(store.clone(), settings, &tasks, ground.clone()).await?;
-    let access = Access::open(store.clone(), &config.state_dir(), &tasks, ground.clone()).await?;
-    let clusters = Clusters::new(&config.clusters);
-    let nodes = Nodes::open(centre.clone(), clusters, &tasks, ground.clone()).await?;
-    let marathons = Marathons::start(&config.clusters, &centre, &nodes.view(), &tasks, &stop.token);
-    let figures = Figures::open(centre.clone(), &config.graphite, &config.state_dir())?;
-    if let Some(figures) = figures.clone() {
-        tasks.spawn(figures.run(ground.clone()));
-    }
-    let counts = Arc::new(Counts::default());
-    let api = Arc::new(Api {
-        bus: Bus::new(centre.clone()),
-        snapshots: Snapshots::new(centre.clone()),
-        centre,
-        access,
-        nodes,
-        marathons,
-        figures,
-        counts: counts.clone(),
-        pulse: Arc::new(Pulse::default()),
-        closing: stop.token.clone(),
-        started: common::moment::Moment::now(),
-        config,
-    });
+    let ground = Ground::default();
+    let api = start::assemble(config, store.clone(), &ground, &stop.token)
+        .await
+        .inspect_err(|_| ground.stop.cancel())?;
     start::announce(&api.config, address);
     let router = http::router(api.clone());
     let mut served = tokio::spawn(serve::serve_tls(
         listener,
         router,
         Limits::centre(),
-        counts,
+        api.counts.clone(),
         certificate.clone(),
         stop.token.clone(),
     ));
-    tasks.spawn(tell::systemd(api.clone(), ground.clone()));
+    let Ground { tasks, stop: ending } = ground;
+    tasks.spawn(tell::systemd(api.clone(), ending.clone()));
     tasks.spawn({
-        let (pulse, ground) = (api.pulse.clone(), ground.clone());
-        async move { watchdog(&pulse, http::LONGEST_PAUSE, ground).await }
+        let (pulse, ending) = (api.pulse.clone(), ending.clone());
+        async move { watchdog(&pulse, http::LONGEST_PAUSE, ending).await }
     });
-    tasks.spawn(reload::certificate(certificate, stop.reload.clone(), ground.clone()));
+    tasks.spawn(reload::certificate(certificate, stop.reload.clone(), ending.clone()));
 
     let died = tokio::select! {
         // the stop ends the HTTP side too
@@ -171,7 +135,7 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     if !died {
         deadline.run("letting readers go", &mut served).await;
     }
-    ground.cancel();
+    ending.cancel();
     tasks.close();
     deadline.run("storing what waits", tasks.wait()).await;
     deadline.run("closing the store", store.close()).await;

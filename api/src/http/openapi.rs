@@ -1,6 +1,9 @@
 //! The API's description, made from the handlers, and completed here with what every one of them may answer: a handler names only what
 //! is its own. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use common::serve::Problem;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::HeaderBuilder;
