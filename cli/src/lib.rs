@@ -13,4 +13,3 @@ pub mod commands;
 pub mod error;
 pub mod place;
 pub mod render;
-pub mod sse;

@@ -12,11 +12,11 @@ use crate::client::query::Query;
 use crate::client::{Client, document};
 use crate::error::Error;
 use crate::render::events::line;
-use crate::sse::Parser;
 use common::api_types::Event;
 use common::backoff::{Backoff, random};
+use common::center::sse::Parser;
 use filter::Filter;
-use following::{Following, Step};
+use following::{Following, LARGEST, Step};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -121,19 +121,16 @@ async fn read(
     following: &mut Following,
     as_json: bool,
 ) -> Result<String, Error> {
-    let mut parser = Parser::default();
+    let mut parser = Parser::new(LARGEST);
     loop {
         let piece = match stream.chunk_within(SILENCE).await {
             Ok(Some(piece)) => piece,
             Ok(None) => return Ok("the stream ended".to_owned()),
             Err(error) => return Ok(error.to_string()),
         };
-        let frames = match parser.take(&piece) {
-            Ok(frames) => frames,
-            Err(error) => return Err(client.foreign(EVENTS, &error.to_string())),
-        };
-        for frame in frames {
-            match following.take(&frame) {
+        parser.push(&piece);
+        while let Some(item) = parser.next() {
+            match following.take(&item) {
                 Step::Show(event) if as_json => print_json(&json!(event))?,
                 Step::Show(event) => print(&format!("{}\n", line(&event, paint())))?,
                 Step::Nothing => {}

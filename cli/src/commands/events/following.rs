@@ -2,12 +2,14 @@
 
 use super::filter::Filter;
 use crate::client::query::Query;
-use crate::sse::Frame;
 use common::api_types::Event;
+use common::center::sse::Item;
 use common::ids::Cursor;
 use serde_json::Value;
 use std::time::Duration;
 
+/// Largest event, in bytes.
+pub const LARGEST: usize = 4 << 20;
 /// Longest pause a server may ask for.
 const RETRY_MOST: Duration = Duration::from_secs(60);
 
@@ -54,22 +56,26 @@ impl Following {
         self.retry
     }
 
-    /// Takes a frame.
-    pub fn take(&mut self, frame: &Frame) -> Step {
-        if let Some(ms) = frame.retry {
-            self.retry = Duration::from_millis(ms).min(RETRY_MOST);
-        }
-        match frame.kind.as_str() {
-            // the `retry:` at the beginning
-            "" if frame.data.is_empty() => return Step::Nothing,
-            "closed" => return Step::Closed(closed(&frame.data)),
-            _ => {}
+    /// Takes what the stream brings.
+    pub fn take(&mut self, item: &Item) -> Step {
+        let frame = match item {
+            Item::Event(frame) => frame,
+            Item::Retry(pause) => {
+                self.retry = (*pause).min(RETRY_MOST);
+                return Step::Nothing;
+            }
+            Item::TooLarge => {
+                return Step::Foreign(format!("an event larger than {LARGEST} bytes"));
+            }
+        };
+        if frame.event == "closed" {
+            return Step::Closed(closed(&frame.data));
         }
         if Cursor::parse(&frame.id).is_none() {
             let shown: String = frame.id.chars().take(100).collect();
             return Step::Foreign(format!("a frame with the id {shown:?}"));
         }
-        if frame.kind == "heartbeat" {
+        if frame.event == "heartbeat" {
             self.cursor = Some(frame.id.clone());
             return Step::Nothing;
         }
@@ -97,9 +103,10 @@ fn closed(data: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::center::sse::Frame;
 
-    fn frame(id: &str, kind: &str, data: &str) -> Frame {
-        Frame { id: id.into(), kind: kind.into(), data: data.into(), retry: None }
+    fn frame(id: &str, event: &str, data: &str) -> Item {
+        Item::Event(Frame { id: id.into(), event: event.into(), data: data.into() })
     }
 
     const EVENT: &str = r#"{"epoch":"e","seq":8,"time":"2026-01-13T15:20:20Z","type":"node_changed",
@@ -124,8 +131,7 @@ mod tests {
     #[test]
     fn the_server_may_ask_for_patience_and_say_why_it_ends() {
         let mut following = Following::new(Filter::default(), None);
-        let retry = Frame { retry: Some(u64::MAX), ..Frame::default() };
-        assert_eq!(following.take(&retry), Step::Nothing);
+        assert_eq!(following.take(&Item::Retry(Duration::MAX)), Step::Nothing);
         assert_eq!(following.retry(), RETRY_MOST);
         let closed = frame("", "closed", r#"{"code":"slow_reader","detail":"too slow"}"#);
         let Step::Closed(why) = following.take(&closed) else { panic!() };
@@ -135,7 +141,8 @@ mod tests {
     #[test]
     fn what_is_no_event_is_foreign() {
         let mut following = Following::new(Filter::default(), None);
-        for wrong in [frame("e:1", "x", "{"), frame("", "x", EVENT), frame("e", "heartbeat", "")] {
+        let wrong = [frame("e:1", "x", "{"), frame("", "x", EVENT), frame("e", "heartbeat", "")];
+        for wrong in wrong.into_iter().chain([Item::TooLarge]) {
             assert!(matches!(following.take(&wrong), Step::Foreign(_)), "{wrong:?}");
         }
     }

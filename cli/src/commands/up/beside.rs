@@ -13,6 +13,7 @@ use common::exit::Exit;
 use common::ids::NodeName;
 use common::printable::printable;
 use common::stop::Stop;
+use common::tls;
 use dadvisor::config::Config;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -44,7 +45,10 @@ pub async fn run(
     let Some(ready) = stop.token.run_until_cancelled(ready).await else { return Ok(()) };
     let (mut client, config) = ready?;
     let agent = async {
-        let running = dadvisor::run(config.clone(), listener, stop.clone());
+        // on loopback beside its only reader: no TLS unless the host's agents have a certificate
+        let tls = config.node.tls.as_ref().map(|files| tls::Server::load(&files.cert, &files.key));
+        let tls = tls.transpose().map_err(|e| part("dadvisor", &e, Exit::BadConfig))?;
+        let running = dadvisor::run(config.clone(), listener, tls, stop.clone());
         tokio::pin!(running);
         let late = async {
             stop.token.cancelled().await;
