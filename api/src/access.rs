@@ -36,6 +36,7 @@ pub use first::renew as renew_admin;
 pub use once::OnceKey;
 pub use role::Role;
 pub use secret::{Kind, Secret};
+pub use signing::LONGEST_TICKET;
 
 use crate::store::{self, Store};
 use axum::http::header::AUTHORIZATION;

@@ -67,8 +67,9 @@ impl Token {
 pub struct NewToken {
     /// Unique; `[a-zA-Z0-9._-]{1,64}`.
     pub name: String,
-    /// What it may do.
-    pub role: Role,
+    /// What it may do; left out: `node` where a node is named, else `viewer`.
+    #[serde(default)]
+    pub role: Option<Role>,
     /// The apps it may see, as globs; all if left out. Not for `admin` and `node`.
     #[serde(default)]
     pub apps: Option<Vec<String>>,
@@ -92,10 +93,14 @@ impl NewToken {
             let detail = format!("`name` must be 1 to {NAME} letters, digits, or any of . _ -");
             return Err(invalid(detail));
         }
-        let (apps, node, topics) = match (self.role, self.node) {
+        let role = self.role.unwrap_or(match self.node {
+            Some(_) => Role::Node,
+            None => Role::Viewer,
+        });
+        let (apps, node, topics) = match (role, self.node) {
             (Role::Node, Some(node)) => {
-                nothing("apps", self.role, self.apps.as_ref())?;
-                nothing("topics", self.role, self.topics.as_ref())?;
+                nothing("apps", role, self.apps.as_ref())?;
+                nothing("topics", role, self.topics.as_ref())?;
                 let topics = vec![Topic::Node(node.clone()), Topic::Upstreams];
                 let topics = bounded("node", &node).and_then(|()| own_topics(topics))?;
                 (all_apps(), Some(NodeName::new(node)), Some(topics))
@@ -108,14 +113,14 @@ impl NewToken {
             }
             (Role::Admin, None) => {
                 // an admin makes tokens for any app, so that limiting its own would be a show
-                nothing("apps", self.role, self.apps.as_ref())?;
+                nothing("apps", role, self.apps.as_ref())?;
                 (all_apps(), None, checked_topics(self.topics)?)
             }
             (_, None) => (checked_apps(self.apps)?, None, checked_topics(self.topics)?),
         };
         let life = self.expires_in.as_deref().map(|text| life(text, LIFE)).transpose()?;
         let expires = life.map(|life| now.after(life));
-        let (name, role, created) = (self.name, self.role, now);
+        let (name, created) = (self.name, now);
         Ok(Token {
             id: String::new(),
             name,

@@ -28,7 +28,7 @@ impl From<Denied> for Refused {
 }
 
 /// Where the request comes from; the serving side always says.
-fn peer(parts: &Parts) -> IpAddr {
+pub fn peer(parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<Peer>();
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical())
 }

@@ -147,30 +147,33 @@ pub async fn one(
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, Refused> {
     caller.need(Role::Viewer)?;
-    let living: Vec<Arc<Instance>> = api.centre.read(|world| match world.instance(&name) {
+    Ok(json(&*find(&api, &caller, &name).await?))
+}
+
+/// The instance of this key, or of this id where that is unique among the living ones; else the last one of the name that ended.
+pub async fn find(api: &Api, caller: &Caller, name: &str) -> Result<Arc<Instance>, Refused> {
+    let living: Vec<Arc<Instance>> = api.centre.read(|world| match world.instance(name) {
         Some(instance) => vec![instance.clone()],
         None => world.instances().filter(|i| i.id.as_str() == name).cloned().collect(),
     });
-    let living: Vec<_> = living.into_iter().filter(|i| caller.sees(&i.app)).collect();
-    match living.as_slice() {
-        [one] => return Ok(json(&**one)),
-        [] => {}
-        several => return Err(ambiguous(several)),
+    let mut living: Vec<_> = living.into_iter().filter(|i| caller.sees(&i.app)).collect();
+    if living.len() > 1 {
+        return Err(ambiguous(&living));
+    }
+    if let Some(instance) = living.pop() {
+        return Ok(instance);
     }
     let wanted = history::Asked {
-        named: Some(name.clone()),
+        named: Some(name.to_owned()),
         state: history::Which::State(InstanceState::Ended),
         limit: 1,
         ..history::Asked::default()
     };
     let found = history::history(api.centre.store(), &wanted, |i| caller.sees(&i.app)).await;
-    match found.map_err(|e| Refused::store(&e))?.items.first() {
-        Some(instance) => Ok(json(instance)),
-        None => {
-            let name = printable(&name);
-            Err(Refused::not_found(format!("no instance \"{name}\"; /v1/instances lists them")))
-        }
-    }
+    found.map_err(|e| Refused::store(&e))?.items.pop().map(Arc::new).ok_or_else(|| {
+        let name = printable(name);
+        Refused::not_found(format!("no instance \"{name}\"; /v1/instances lists them"))
+    })
 }
 
 fn ambiguous(several: &[Arc<Instance>]) -> Refused {

@@ -2,7 +2,10 @@
 
 use super::openapi::{Described, complete};
 use super::state::Api;
-use super::{apps, clusters, events, instances, nodes, own, page, reports, snapshot};
+use super::{
+    apps, audit, clusters, events, instances, keys, me, nodes, own, page, reports, sessions,
+    snapshot, tickets, tokens,
+};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
@@ -27,6 +30,15 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(clusters::list))
         .routes(routes!(snapshot::snapshot))
         .routes(routes!(events::events))
+        .routes(routes!(me::me))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::one, tokens::revoke))
+        .routes(routes!(sessions::sign_in))
+        .routes(routes!(sessions::start))
+        .routes(routes!(sessions::end))
+        .routes(routes!(tickets::make))
+        .routes(routes!(keys::list, keys::rotate))
+        .routes(routes!(audit::list))
         .routes(routes!(own::healthz))
         .routes(routes!(own::readyz))
         .routes(routes!(own::metrics))

@@ -15,9 +15,6 @@ use common::ticket::{PublicKey, Right, Ticket, sign};
 use serde_json::json;
 use std::time::Duration;
 
-/// How long a ticket lasts unless asked otherwise.
-pub const LIVES: Duration = Duration::from_secs(900);
-
 /// A ticket as it is asked for, by somebody who sees all these instances.
 #[derive(Debug, Clone)]
 pub struct NewTicket {
