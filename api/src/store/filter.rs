@@ -36,6 +36,18 @@ impl Filter {
         self.conditions.push(format!("{left} ${}", self.values.len()));
     }
 
+    /// Adds `<column> IN <values>`; no values ask for nothing.
+    pub(super) fn one_of<'a>(&mut self, column: &str, values: impl Iterator<Item = &'a str>) {
+        let mut places = Vec::new();
+        for value in values {
+            self.values.push(Value::Text(value.to_owned()));
+            places.push(format!("${}", self.values.len()));
+        }
+        if !places.is_empty() {
+            self.conditions.push(format!("{column} IN ({})", places.join(", ")));
+        }
+    }
+
     /// Lets through too what only `<left> <value>` holds for, instead of the last condition.
     pub(super) fn or_text(&mut self, left: &str, value: &str) {
         let first = self.conditions.pop();

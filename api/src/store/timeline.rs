@@ -13,8 +13,8 @@ const READS: usize = 10;
 /// Which events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// Only of this type.
-    pub kind: Option<EventType>,
+    /// Only of these types; none: of any.
+    pub kinds: Vec<EventType>,
     /// Only about this app or its instances.
     pub app: Option<String>,
     /// Only about this node or instances on it.
@@ -78,8 +78,8 @@ pub async fn timeline(
 fn filter(asked: &Asked, before: u64) -> Filter {
     let mut filter = Filter::default();
     filter.number("seq <", many::number(before));
+    filter.one_of("type", asked.kinds.iter().map(|kind| kind.name()));
     let texts = [
-        ("type =", asked.kind.map(|k| k.name())),
         ("app =", asked.app.as_deref()),
         ("node =", asked.node.as_deref()),
         ("subject =", asked.subject.as_deref()),

@@ -4,13 +4,15 @@ use crate::config::Cluster;
 use common::exposition::{Exposition, Labels};
 use common::metric::Value;
 use common::moment::Moment;
+use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How following a cluster goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Nothing was heard of it yet.
     #[default]

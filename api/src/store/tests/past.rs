@@ -35,7 +35,7 @@ async fn the_timeline_is_newest_first_and_filtered() {
             (timeline::Asked { app: some("a"), ..a.clone() }, vec![4, 2, 1]),
             (timeline::Asked { node: some("n1"), ..a.clone() }, vec![5, 4, 3, 2]),
             (timeline::Asked { subject: some("c/2"), ..a.clone() }, vec![6, 5, 3]),
-            (timeline::Asked { kind: Some(EventType::InstanceGone), ..a.clone() }, vec![5, 4]),
+            (timeline::Asked { kinds: vec![EventType::InstanceGone], ..a.clone() }, vec![5, 4]),
             (timeline::Asked { actor: some("node:other"), ..a.clone() }, vec![]),
             (timeline::Asked { actor: some("\0"), ..a.clone() }, vec![]),
             (timeline::Asked { since: Some(common::moment::Moment::LAST), ..a.clone() }, vec![]),
