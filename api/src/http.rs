@@ -26,6 +26,7 @@ pub mod state;
 mod tickets;
 mod tokens;
 mod topics;
+mod when;
 
 pub use own::LONGEST_PAUSE;
 pub use routes::router;

@@ -3,9 +3,9 @@
 use super::super::list::{Place, not_a_cursor};
 use super::super::problem::Refused;
 use super::super::state::Api;
+use super::super::when::moment;
 use super::EventsQuery;
 use crate::access::{Caller, Role};
-use crate::charts::range::moment;
 use crate::scope::Scope;
 use crate::store::timeline;
 use axum::response::Response;
@@ -19,8 +19,7 @@ pub async fn page(api: &Api, caller: &Caller, asked: &EventsQuery) -> Result<Res
     caller.need(Role::Viewer)?;
     let now = Moment::now();
     let time = |name, text: &Option<String>| {
-        let read = |text| moment(text, now).ok_or_else(|| not_a_time(name));
-        text.as_deref().map(read).transpose()
+        text.as_deref().map(|text| moment(name, text, now)).transpose()
     };
     let wanted = timeline::Asked {
         kinds: kinds(asked.kind.as_deref())?,
@@ -38,11 +37,6 @@ pub async fn page(api: &Api, caller: &Caller, asked: &EventsQuery) -> Result<Res
     let found = timeline::timeline(store, epoch, &wanted, |event| scope.event(event)).await;
     let found = found.map_err(|e| Refused::store(&e))?;
     Ok(json(&Page { items: found.items, next: found.next.map(|seq| seq.to_string()) }))
-}
-
-fn not_a_time(name: &str) -> Refused {
-    let how = "write 2026-01-13T15:20:20Z, Unix seconds, or -15m";
-    Refused::bad_query(format!("{name}: not a time; {how}"))
 }
 
 /// `a,b`: several types.
