@@ -6,7 +6,7 @@ cd "$ROOT"
 ours=1
 ! engine_answers || ours=0
 tests/setup.sh build docker graphite
-cargo build --release --locked -p dadvisor -p bench
+cargo build --release --locked -p dadvisor -p api -p bench
 
 graphite=$(mktemp -d -t qae-bench-XXXX)
 finish() {
@@ -27,4 +27,5 @@ $bench start
 $bench cost
 $bench churn
 $bench containers --count "${CONTAINERS:-500}" --carbon "127.0.0.1:$GRAPHITE_LINE_PORT"
+$bench centre
 [ "${FUZZ:-20}" = 0 ] || bench/fuzz.sh "${FUZZ:-20}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [build|docker|graphite|tools|schemathesis|guest|all]...: installs and starts what this repository needs on this machine, and says so.
+# setup.sh [build|docker|graphite|tools|schemathesis|chromium|postgres|guest|all]...: installs and starts what this repository needs on this machine, and says so.
 # What is there already is left alone, so that it can run before every test. Downloads and state go to QAE_TEST_CACHE
 # (default ~/.cache/qae-tests); teardown.sh stops what was started.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -20,16 +20,18 @@ setup_build() {
     die "cargo is $got, this repository needs $need or newer: update it (rustup update, or your system's package)"
 }
 
-setup_docker() {
-  if ! engine_answers; then
-    # package scripts must not start a daemon of their own where there is no systemd to stop it again
-    local guard=/usr/sbin/policy-rc.d mine=
-    if ! have dockerd && ! systemd_runs && [ ! -e $guard ] && [ "$(id -u)" = 0 ]; then
-      printf '#!/bin/sh\nexit 101\n' >$guard && chmod 755 $guard && mine=1
-    fi
-    packages dockerd:docker.io iptables:iptables
-    [ -z "$mine" ] || rm -f $guard
+# packages whose scripts must not start a daemon of their own where there is no systemd to stop it again
+quietly() {
+  local guard=/usr/sbin/policy-rc.d mine=
+  if ! systemd_runs && [ ! -e $guard ] && [ "$(id -u)" = 0 ]; then
+    printf '#!/bin/sh\nexit 101\n' >$guard && chmod 755 $guard && mine=1
   fi
+  packages "$@"
+  [ -z "$mine" ] || rm -f $guard
+}
+
+setup_docker() {
+  engine_answers || quietly dockerd:docker.io iptables:iptables
   # the command is a package of its own from Debian 13 on
   have docker || packages docker:docker-cli
   packages busybox:busybox-static ip:iproute2
@@ -66,6 +68,16 @@ setup_schemathesis() {
   echo "$pins" >"$home/.complete"
 }
 
+# Looks at the page as a person's browser does.
+setup_chromium() {
+  packages chromium:chromium
+}
+
+# The server's program; tests/postgres/up.sh runs one where and when a test wants it.
+setup_postgres() {
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || have postgres || quietly postgres:postgresql
+}
+
 setup_guest() {
   packages qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs
   "$ROOT/tests/guest/build.sh"
@@ -75,8 +87,8 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(all)
 for part in "${parts[@]}"; do
   case $part in
-    build | docker | graphite | tools | schemathesis | guest) "setup_$part" ;;
-    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_schemathesis; setup_guest ;;
-    *) die "unknown part $part (build, docker, graphite, tools, schemathesis, guest, all)" ;;
+    build | docker | graphite | tools | schemathesis | chromium | postgres | guest) "setup_$part" ;;
+    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_schemathesis; setup_chromium; setup_postgres; setup_guest ;;
+    *) die "unknown part $part (build, docker, graphite, tools, schemathesis, chromium, postgres, guest, all)" ;;
   esac
 done

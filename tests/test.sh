@@ -36,10 +36,18 @@ part() { # NAME COMMAND...
   table+=("$(printf '%-8s %-12s %5d s' "$name" "$verdict" $((SECONDS - begin)))")
 }
 setup() {
-  local parts=(build docker graphite tools schemathesis)
+  local parts=(build docker graphite tools schemathesis chromium postgres)
   [[ $skip == *" guest "* ]] || parts+=(guest)
   tests/setup.sh "${parts[@]}"
 }
+# with a PostgreSQL beside it, so that what is tested of a store is tested on both
+unit() (
+  dir=$(mktemp -d /tmp/qae-postgres.XXXXXX)
+  trap 'tests/postgres/down.sh "$dir"; rm -rf "$dir"' EXIT
+  QAE_TEST_POSTGRES=$(tests/postgres/up.sh "$dir") || exit
+  export QAE_TEST_POSTGRES
+  cargo test --locked --workspace --exclude e2e
+)
 nothing_left() {
   # processes end and cgroups go a moment after what held them
   local left
@@ -63,7 +71,7 @@ part setup setup
 before=$(traces)
 part build cargo build --locked --workspace --bins
 [ $failed = 0 ] || die "the build failed, nothing was tested"
-part unit cargo test --locked --workspace --exclude e2e
+part unit unit
 # one at a time: they load the machine and measure it
 part e2e cargo test --locked -p e2e --no-fail-fast -- --test-threads=1
 part guest tests/guest/acceptance.sh

@@ -59,12 +59,6 @@ impl Config {
             None => format!("sqlite:{}", self.state_dir().join("qae.db").display()),
         }
     }
-
-    /// What containers without a scheduler belong to in a data centre: its `kind = "docker"` cluster, else `local`.
-    pub fn docker_cluster(&self, dc: &str) -> &str {
-        let named = self.clusters.iter().find(|c| c.kind == Kind::Docker && c.dc == dc);
-        named.map_or(cluster::LOCAL, |c| &c.name)
-    }
 }
 
 /// `[server]`, checked.

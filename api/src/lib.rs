@@ -8,11 +8,171 @@
 //!                                         '------- world <---------'   (in memory, at a cursor)
 //! ```
 
+pub mod access;
 pub mod args;
+pub mod bus;
+pub mod centre;
 pub mod change;
-pub mod store;
+pub mod charts;
 pub mod config;
 mod http;
+pub mod nodes;
 pub mod reconcile;
-pub mod charts;
+pub mod reload;
+pub mod schedulers;
+pub mod scope;
+pub mod snapshots;
+mod start;
+pub mod store;
+mod tell;
+#[cfg(test)]
+mod testing;
 pub mod world;
+
+use access::Access;
+use bus::Bus;
+use centre::Centre;
+use common::serve::{self, Counts, Limits};
+use common::stop::{Deadline, LONGEST, Stop};
+use common::systemd::{Pulse, watchdog};
+use common::{files, tls};
+use config::Config;
+use http::state::Api;
+use nodes::Nodes;
+use reconcile::Clusters;
+use schedulers::marathon::Marathons;
+use snapshots::Snapshots;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Why the daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The state cannot be read from it.
+    #[error(transparent)]
+    Centre(#[from] centre::Error),
+    /// What agents last reported cannot be read from it.
+    #[error(transparent)]
+    Nodes(#[from] nodes::ReportError),
+    /// Nobody could be let in.
+    #[error(transparent)]
+    Access(#[from] access::Error),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// The state directory cannot be made.
+    #[error("cannot make {}: {source}; set [node] state_dir to a directory that may be written", path.display())]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system refuses something it never should.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A part of the daemon ended by itself.
+    #[error("{part} ended by itself: a bug, see the log above")]
+    Ended {
+        /// Which.
+        part: &'static str,
+    },
+}
+
+/// The daemon, from start to stop. `listener` is bound already; `stop` ends it within 10 s.
+pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<(), Error> {
+    if let Err(error) = files::raise() {
+        tracing::warn!("the limit of open files cannot be raised, fewer readers can come: {error}");
+    }
+    let address =
+        listener.local_addr().map_err(|source| Error::System { what: "local address", source })?;
+    let certificate = match &config.server.tls {
+        Some(files) => Some(tls::Server::load(&files.cert, &files.key)?),
+        None => None,
+    };
+    state_dir(&config.state_dir())?;
+    let Some(store) = start::store(&config.store_url(), &stop.token).await? else { return Ok(()) };
+
+    // what readers and writers stand on ends after them
+    let (tasks, ground) = (TaskTracker::new(), CancellationToken::new());
+    let settings = centre::Settings {
+        keep_events: config.server.keep_events,
+        keep_for: config.server.keep_for,
+        ..centre::Settings::default()
+    };
+    let centre = Centre::open(store.clone(), settings, &tasks, ground.clone()).await?;
+    let access = Access::open(store.clone(), &config.state_dir(), &tasks, ground.clone()).await?;
+    let clusters = Clusters::new(&config.clusters);
+    let nodes = Nodes::open(centre.clone(), clusters, &tasks, ground.clone()).await?;
+    let marathons = Marathons::start(&config.clusters, &centre, &nodes.view(), &tasks, &stop.token);
+    let counts = Arc::new(Counts::default());
+    let api = Arc::new(Api {
+        bus: Bus::new(centre.clone()),
+        snapshots: Snapshots::new(centre.clone()),
+        centre,
+        access,
+        nodes,
+        marathons,
+        counts: counts.clone(),
+        pulse: Arc::new(Pulse::default()),
+        closing: stop.token.clone(),
+        started: common::moment::Moment::now(),
+        config,
+    });
+    start::announce(&api.config, address);
+    let router = http::router(api.clone());
+    let mut served = tokio::spawn(serve::serve_tls(
+        listener,
+        router,
+        Limits::centre(),
+        counts,
+        certificate.clone(),
+        stop.token.clone(),
+    ));
+    tasks.spawn(tell::systemd(api.clone(), ground.clone()));
+    tasks.spawn({
+        let (pulse, ground) = (api.pulse.clone(), ground.clone());
+        async move { watchdog(&pulse, http::LONGEST_PAUSE, ground).await }
+    });
+    tasks.spawn(reload::certificate(certificate, stop.reload.clone(), ground.clone()));
+
+    let died = tokio::select! {
+        // the stop ends the HTTP side too
+        biased;
+        () = stop.token.cancelled() => false,
+        _ = &mut served => true,
+    };
+    stop.token.cancel();
+    let deadline = Deadline::within(LONGEST - Duration::from_secs(1));
+    if !died {
+        deadline.run("letting readers go", &mut served).await;
+    }
+    ground.cancel();
+    tasks.close();
+    deadline.run("storing what waits", tasks.wait()).await;
+    deadline.run("closing the store", store.close()).await;
+    if died { Err(Error::Ended { part: "the HTTP side" }) } else { Ok(()) }
+}
+
+/// Makes the state directory, for this user alone.
+fn state_dir(path: &Path) -> Result<(), Error> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| Error::State { path: path.to_owned(), source })
+}

@@ -4,12 +4,19 @@
 //! transactions queue up in order instead of failing on each other. Reads go on beside it. A commit that returned is on disk
 //! (SQLite: WAL with `synchronous = FULL`; PostgreSQL: its own `synchronous_commit`).
 
+pub(crate) mod entities;
+pub(crate) mod events;
+mod filter;
+pub mod history;
+pub(crate) mod many;
 mod migrate;
 mod open;
+pub(crate) mod retention;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod timeline;
 
 use futures_util::future::BoxFuture;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
@@ -18,8 +25,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
 #[cfg(test)]
-#[allow(unused_imports)]
-pub(crate) use testing::{TestStore, test_stores};
+pub(crate) use testing::{TestStore, sqlite, test_stores};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +120,6 @@ impl Store {
     }
 
     /// Where it is, as configured: it may hold a password.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn url(&self) -> &str {
         &self.inner.url
     }

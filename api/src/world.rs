@@ -3,7 +3,7 @@
 //! Every process of the API holds one. It is loaded from the store at the start and from then on changed only by events, in the order of
 //! their numbers, in the way every follower of the bus changes its copy.
 
-use common::api_types::{AppSpec, Effect, Entity, Event, Instance, Node};
+use common::api_types::{AppSpec, Effect, Entity, Event, Instance, Kind, Node};
 use common::ids::{AppId, Cursor, NodeName};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -62,14 +62,35 @@ impl World {
             }
             Entity::Instance(instance) => {
                 self.forget_instance(&instance.key);
-                let key = instance.key.clone();
-                self.by_app.entry(instance.app.clone()).or_default().insert(key.clone());
-                if let Some(node) = &instance.node {
-                    self.by_node.entry(node.clone()).or_default().insert(key.clone());
-                }
-                self.instances.insert(key, Arc::from(instance));
+                self.put_instance(Arc::from(instance));
             }
         }
+    }
+
+    fn put_instance(&mut self, instance: Arc<Instance>) {
+        let key = instance.key.clone();
+        self.by_app.entry(instance.app.clone()).or_default().insert(key.clone());
+        if let Some(node) = &instance.node {
+            self.by_node.entry(node.clone()).or_default().insert(key.clone());
+        }
+        self.instances.insert(key, instance);
+    }
+
+    /// Makes these entities what they are in `other`, present or not, and the cursor too; the entities themselves are shared.
+    pub fn adopt<'a>(&mut self, other: &Self, touched: impl IntoIterator<Item = (Kind, &'a str)>) {
+        for (kind, key) in touched {
+            match kind {
+                Kind::App => adopt(&mut self.apps, &other.apps, AppId::new(key)),
+                Kind::Node => adopt(&mut self.nodes, &other.nodes, NodeName::new(key)),
+                Kind::Instance => {
+                    self.forget_instance(key);
+                    if let Some(instance) = other.instances.get(key) {
+                        self.put_instance(Arc::clone(instance));
+                    }
+                }
+            }
+        }
+        self.cursor = other.cursor.clone();
     }
 
     fn forget(&mut self, entity: &Entity) {
@@ -149,6 +170,13 @@ impl World {
     pub fn node(&self, name: &NodeName) -> Option<&Arc<Node>> {
         self.nodes.get(name)
     }
+}
+
+fn adopt<K: Ord, V>(to: &mut BTreeMap<K, Arc<V>>, from: &BTreeMap<K, Arc<V>>, key: K) {
+    match from.get(&key) {
+        Some(entity) => to.insert(key, Arc::clone(entity)),
+        None => to.remove(&key),
+    };
 }
 
 fn unlist<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<String>>, of: &K, key: &str) {

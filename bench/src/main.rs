@@ -1,5 +1,6 @@
 //! `make bench`: every figure that docs/benchmarks.md claims, measured in one run. Needs root; `bench/bench.sh` prepares the rest.
 
+mod centre;
 mod churn;
 mod containers;
 mod cost;
@@ -54,11 +55,23 @@ enum What {
         #[arg(long)]
         carbon: String,
     },
+    /// The centre with thousands of followers and of reporting nodes.
+    Centre {
+        /// The built `qae-api`.
+        #[arg(long, default_value = "target/release/qae-api")]
+        api: PathBuf,
+        /// Followers of the bus.
+        #[arg(long, default_value_t = 5_000)]
+        followers: usize,
+        /// Nodes.
+        #[arg(long, default_value_t = 2_000)]
+        nodes: usize,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    dadvisor::kernel::read::budget::raise_nofile()?;
+    common::files::raise()?;
     let (title, table) = match args.what {
         What::Cost => ("Cost of a pass per cgroup (median of 21 rounds, one run)", cost::run()?),
         What::Churn => ("Starts and stops", churn::run()?),
@@ -67,6 +80,9 @@ fn main() -> anyhow::Result<()> {
             "Idle Docker containers, 10 s tick",
             containers::run(count, ticks, &carbon, &args.binary)?,
         ),
+        What::Centre { api, followers, nodes } => {
+            ("The centre", centre::run(&api, followers, nodes)?)
+        }
     };
     println!("### {title}\n\n{table}");
     Ok(())

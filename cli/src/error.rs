@@ -57,7 +57,10 @@ pub enum Error {
     Missing(String),
     /// `qae doctor` found something that does not work; it has been printed.
     #[error("not everything works")]
-    Sick,
+    Sick {
+        /// Not even the centre answers.
+        away: bool,
+    },
     /// Nobody takes the output any more: what was wanted has been read.
     #[error("the output is closed")]
     Unread,
@@ -91,7 +94,12 @@ impl Error {
     pub fn exit(&self) -> ExitCode {
         let why = match self {
             Self::Unread => return ExitCode::SUCCESS,
-            Self::Sick | Self::Refused { status: 400..=499, .. } => Exit::Refused,
+            // the report ends with the same words
+            Self::Sick { away } => {
+                let exit = if *away { Exit::Missing } else { Exit::Refused };
+                return ExitCode::from(exit.code());
+            }
+            Self::Refused { status: 400..=499, .. } => Exit::Refused,
             Self::Usage(_) | Self::Config(_) => Exit::BadConfig,
             Self::Part { exit, .. } => *exit,
             Self::File { .. }

@@ -8,7 +8,8 @@
 //! code tells a script what happened ([`error`]).
 
 pub mod args;
+pub mod client;
+pub mod commands;
 pub mod error;
 pub mod place;
 pub mod render;
-pub mod sse;

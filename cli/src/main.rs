@@ -1,3 +1,22 @@
-//! The `qae` command.
+//! The `qae` command: arguments, then one of its jobs.
 
-fn main() {}
+use cli::args::Args;
+use cli::commands;
+use cli::error::Error;
+use common::exit::guarded;
+use std::process::ExitCode;
+use tokio::runtime::Builder;
+
+fn main() -> ExitCode {
+    let args = match Args::from_command_line() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    guarded(|| {
+        let runtime = Builder::new_multi_thread().enable_all().build();
+        let done = runtime
+            .map_err(Error::file("start", "the runtime"))
+            .and_then(|runtime| runtime.block_on(commands::run(args)));
+        done.map_or_else(|e| e.exit(), |()| ExitCode::SUCCESS)
+    })
+}

@@ -110,6 +110,9 @@ pub struct Container {
     pub app: AppId,
     /// Which instance of the app it is.
     pub instance: InstanceId,
+    /// The Mesos task in it, whatever labels call it.
+    #[serde(default)]
+    pub task: Option<String>,
     /// What it is doing.
     pub state: State,
     /// Its own health check's verdict.
@@ -150,6 +153,7 @@ impl Container {
             source,
             app,
             instance,
+            task: None,
             state: State::Running,
             health: Health::Unknown,
             pid: None,

@@ -82,6 +82,9 @@ pub struct Inventory {
     pub containers: BTreeMap<String, Arc<Container>>,
     /// How the engine is.
     pub engine: Engine,
+    /// Whether every container that runs is above: false until each one of the first list has been looked at. Who is missing then has
+    /// not ended.
+    pub whole: bool,
     /// Grows with every change of the above.
     pub revision: u64,
 }

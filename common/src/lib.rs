@@ -11,6 +11,7 @@ pub mod container;
 pub mod docker;
 pub mod exit;
 pub mod exposition;
+pub mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
@@ -20,8 +21,10 @@ pub mod logging;
 pub mod mesos;
 pub mod metric;
 pub mod moment;
+pub mod own;
 pub mod printable;
 pub mod serve;
 pub mod stop;
 pub mod systemd;
 pub mod ticket;
+pub mod tls;

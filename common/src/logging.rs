@@ -15,7 +15,7 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::SystemTime;
-use tracing::level_filters::LevelFilter;
+pub use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -38,26 +38,37 @@ pub enum Error {
 /// Starts logging for this process: `common` and the daemon's own crate at the level of `QAE_LOG` (info), libraries from `warn` up.
 /// With `kept`, lines wait there while something else is drawn on the terminal.
 pub fn start(daemon: &'static str, kept: Option<Arc<Kept>>) -> Result<(), Error> {
-    let level = level(std::env::var("QAE_LOG").ok().as_deref())?;
+    start_as(daemon, &[daemon], LevelFilter::INFO, kept)
+}
+
+/// As [`start`], for a process that runs several of this product's crates, at another level unless `QAE_LOG` says one.
+pub fn start_as(
+    process: &'static str,
+    crates: &[&'static str],
+    usual: LevelFilter,
+    kept: Option<Arc<Kept>>,
+) -> Result<(), Error> {
+    let level = level(std::env::var("QAE_LOG").ok().as_deref(), usual)?;
     let libraries = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
     let filter = Targets::new()
         .with_default(libraries)
         .with_target("common", level)
-        .with_target(daemon, level);
+        .with_targets(crates.iter().map(|name| (*name, level)));
     let journal = journal_is_stderr().then(tracing_journald::layer).and_then(Result::ok);
     // whatever made journald unreachable, its stderr stream still takes lines
     let lines = journal.is_none().then(|| Lines { colour: std::io::stderr().is_terminal(), kept });
     tracing_subscriber::registry()
         .with(filter)
-        .with(journal.map(|layer| layer.with_syslog_identifier(daemon.to_owned())))
+        .with(journal.map(|layer| layer.with_syslog_identifier(process.to_owned())))
         .with(lines)
         .try_init()
         .map_err(|_| Error::Twice)
 }
 
-fn level(value: Option<&str>) -> Result<LevelFilter, Error> {
-    match value.unwrap_or("info").to_ascii_lowercase().as_str() {
-        "" | "info" => Ok(LevelFilter::INFO),
+fn level(value: Option<&str>, usual: LevelFilter) -> Result<LevelFilter, Error> {
+    match value.unwrap_or_default().to_ascii_lowercase().as_str() {
+        "" => Ok(usual),
+        "info" => Ok(LevelFilter::INFO),
         "error" => Ok(LevelFilter::ERROR),
         "warn" => Ok(LevelFilter::WARN),
         "debug" => Ok(LevelFilter::DEBUG),
@@ -98,7 +109,10 @@ mod tests {
 
     #[test]
     fn levels_are_read_and_others_refused() {
-        assert_eq!(level(None).unwrap(), LevelFilter::INFO);
+        let level = |value| level(value, LevelFilter::WARN);
+        assert_eq!(level(None).unwrap(), LevelFilter::WARN);
+        assert_eq!(level(Some("")).unwrap(), LevelFilter::WARN);
+        assert_eq!(level(Some("info")).unwrap(), LevelFilter::INFO);
         assert_eq!(level(Some("DEBUG")).unwrap(), LevelFilter::DEBUG);
         assert_eq!(
             level(Some("loud\n")).unwrap_err().to_string(),

@@ -3,25 +3,27 @@
 //! Promise: no client can hold a connection by being slow (headers, request, reading the answer), nor take more than its share of
 //! memory (headers, body, connections); whoever comes when all places are taken is told so; on stop what is being answered is
 //! finished, within a limit. Every answer that is no success is a [`Problem`]. A loopback listener answers only to loopback names,
-//! so that no web page can reach it through a name of its own (DNS rebinding).
+//! so that no web page can reach it through a name of its own (DNS rebinding). With a certificate it speaks TLS and nothing else: a
+//! handshake has the time that headers have, and who speaks plain HTTP finds the connection closed.
 
+mod connection;
+mod counts;
 mod guard;
 mod patient;
 mod problem;
 
+pub use connection::Peer;
+pub use counts::Counts;
 pub use problem::{Problem, json};
 
 use crate::logging::Episode;
+use crate::tls;
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use patient::Patient;
+use connection::{Host, refuse};
+use counts::count;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
@@ -64,35 +66,17 @@ impl Default for Limits {
     }
 }
 
-/// What happened at the door, since the start.
-#[derive(Debug, Default)]
-pub struct Counts {
-    connections: AtomicU64,
-    refused: AtomicU64,
-    broken: AtomicU64,
-    accept_errors: AtomicU64,
-    /// By hundreds of the status: 1xx at 0.
-    answers: [AtomicU64; 5],
-}
-
-impl Counts {
-    /// Every count by name, for `/metrics`: `connections`, `connections_refused`, `connections_broken` (too slow, reset, or no HTTP),
-    /// `accept_errors`, `answers_2xx`...
-    pub fn each(&self, mut emit: impl FnMut(&'static str, u64)) {
-        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        emit("connections", get(&self.connections));
-        emit("connections_refused", get(&self.refused));
-        emit("connections_broken", get(&self.broken));
-        emit("accept_errors", get(&self.accept_errors));
-        let names = ["answers_1xx", "answers_2xx", "answers_3xx", "answers_4xx", "answers_5xx"];
-        for (name, count) in names.iter().zip(&self.answers) {
-            emit(name, get(count));
+impl Limits {
+    /// What suits the centre: every host of a fleet keeps a connection or two, and reports over it every 10 s.
+    pub fn centre() -> Self {
+        Self {
+            headers: Duration::from_secs(15),
+            request: Duration::from_secs(30),
+            connections: 12_000,
+            body_bytes: 4 << 20,
+            ..Self::default()
         }
     }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The address to listen on cannot be had.
@@ -121,7 +105,7 @@ pub async fn bind(address: SocketAddr, patience: Duration) -> Result<TcpListener
     }
 }
 
-/// Serves until `stop`, then lets what is being answered finish.
+/// Serves plain HTTP until `stop`, then lets what is being answered finish.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -129,25 +113,35 @@ pub async fn serve(
     counts: Arc<Counts>,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
+    serve_tls(listener, router, limits, counts, None, stop).await
+}
+
+/// As [`serve`], over TLS if there is a certificate. A certificate that is reloaded concerns whoever connects afterwards.
+pub async fn serve_tls(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    counts: Arc<Counts>,
+    tls: Option<tls::Server>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let app = guard::dress(router, listener.local_addr()?, limits, counts.clone());
     let door = Door {
-        app: guard::dress(router, listener.local_addr()?, limits, counts.clone()),
-        limits,
-        counts,
+        host: Host { app, limits, counts, tls, stop },
         places: Arc::new(Semaphore::new(limits.connections)),
         refusals: Arc::new(Semaphore::new(REFUSALS)),
         open: TaskTracker::new(),
-        stop,
     };
     let mut accepting = Episode::new("accepting a connection");
-    while let Some(accepted) = door.stop.run_until_cancelled(listener.accept()).await {
+    while let Some(accepted) = door.host.stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((socket, _)) => {
+            Ok((socket, peer)) => {
                 accepting.recovered();
-                door.take(socket);
+                door.take(socket, peer);
             }
             // mostly "too many open files", which a pause may cure and a loop without one makes worse
             Err(e) => {
-                count(&door.counts.accept_errors);
+                count(&door.host.counts.accept_errors);
                 accepting.failed(&e);
                 sleep(Duration::from_millis(100)).await;
             }
@@ -163,28 +157,28 @@ pub async fn serve(
 const REFUSALS: usize = 16;
 
 struct Door {
-    app: Router,
-    limits: Limits,
-    counts: Arc<Counts>,
+    host: Host,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     open: TaskTracker,
-    stop: CancellationToken,
 }
 
 impl Door {
-    fn take(&self, socket: TcpStream) {
-        count(&self.counts.connections);
+    fn take(&self, socket: TcpStream, peer: SocketAddr) {
+        count(&self.host.counts.connections);
         if let Ok(place) = self.places.clone().try_acquire_owned() {
-            let talk =
-                talk(socket, self.app.clone(), self.limits, self.counts.clone(), self.stop.clone());
+            let talk = self.host.clone().talk(socket, peer);
             self.open.spawn(async move {
                 talk.await;
                 drop(place);
             });
             return;
         }
-        count(&self.counts.refused);
+        count(&self.host.counts.refused);
+        // who waits for TLS would not understand a plain answer
+        if self.host.tls.is_some() {
+            return;
+        }
         if let Ok(place) = self.refusals.clone().try_acquire_owned() {
             self.open.spawn(async move {
                 // the client sees the answer or a closed connection; there is nobody else to tell
@@ -193,57 +187,6 @@ impl Door {
             });
         }
     }
-}
-
-/// One connection, from its first byte to its last.
-async fn talk(
-    socket: TcpStream,
-    app: Router,
-    limits: Limits,
-    counts: Arc<Counts>,
-    stop: CancellationToken,
-) {
-    // small answers go out at once; a socket that cannot is already closed, which the next read tells
-    drop(socket.set_nodelay(true));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.headers)
-        .max_buf_size(limits.head_bytes)
-        .max_headers(limits.head_lines)
-        .serve_connection(
-            TokioIo::new(Patient::new(socket, limits.stall)),
-            TowerToHyperService::new(app),
-        )
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            match timeout(limits.drain, connection).await {
-                Ok(ended) => ended,
-                Err(_) => return count(&counts.broken),
-            }
-        }
-    };
-    if let Err(e) = ended {
-        count(&counts.broken);
-        tracing::debug!(error = &e as &dyn std::error::Error, "a client's connection broke");
-    }
-}
-
-/// Hears the client out (else the kernel answers its bytes with a reset, which overtakes ours), then says that all places are taken.
-async fn refuse(mut socket: TcpStream) -> std::io::Result<()> {
-    let mut heard = [0; 4096];
-    let mut length = 0;
-    while length < heard.len() && !heard[..length].windows(4).any(|w| w == b"\r\n\r\n") {
-        match socket.read(&mut heard[length..]).await? {
-            0 => break,
-            n => length += n,
-        }
-    }
-    socket.write_all(problem::too_many_connections().as_bytes()).await?;
-    socket.shutdown().await
 }
 
 #[cfg(test)]

@@ -14,12 +14,12 @@ use crate::host::Host;
 use crate::http::Neighbours;
 use crate::inapp::{self, Scraper};
 use crate::kernel::Kernel;
-use crate::kernel::read::budget::raise_nofile;
 use crate::oom::totals::OomTotals;
 use crate::scrapes::Scrapes;
 use common::carbon::{self, Carbon};
 use common::container::Rules;
 use common::docker;
+use common::files;
 use common::mesos;
 use common::metric::Namer;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const HOLD_UP_TO: Duration = Duration::from_secs(2);
 
 /// The kernel's side.
 pub fn kernel(config: &Config) -> Result<Kernel, Error> {
-    if let Err(error) = raise_nofile() {
+    if let Err(error) = files::raise() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let own = &config.dadvisor;
@@ -79,7 +79,8 @@ pub fn discovery_settings(config: &Config, kernel: &Kernel) -> Result<discover::
         plain: config.dadvisor.cgroups.clone(),
     };
     let node = config.node.name.clone();
-    let watch = watch::Settings { places, node, interval: SCAN_EVERY, agent };
+    let watch =
+        watch::Settings { docker: docker.is_some(), places, node, interval: SCAN_EVERY, agent };
     Ok(discover::Settings { docker, watch })
 }
 

@@ -38,11 +38,12 @@ pub async fn findings(config: &Config) -> Vec<Finding> {
         neighbours::docker(config),
         neighbours::mesos(config),
         neighbours::carbon(config),
-        place::listen(own.listen),
+        place::listen(config),
     );
     found.extend([docker, mesos]);
     found.extend(carbon);
     found.push(place::state(&config.state_dir(), config.graphite.spool_max));
+    found.extend(place::certificate(config));
     found.push(listen);
     found
 }

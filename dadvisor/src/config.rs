@@ -3,7 +3,9 @@
 use crate::discover::cgroup_scan::Globs;
 use crate::kernel::Families;
 use crate::kernel::Roots;
-use common::config::{self, At, Error, Graphite, Node, Source, graphite, nearest, node, text};
+use common::config::{
+    self, Api, At, Error, Graphite, Node, Source, api, graphite, nearest, node, text,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +18,8 @@ use std::time::Duration;
 pub struct Config {
     /// Who this host is.
     pub node: Node,
+    /// Where the centre is; None if there is none.
+    pub api: Option<Api>,
     /// Where metrics go.
     pub graphite: Graphite,
     /// What is read.
@@ -34,9 +38,11 @@ impl Config {
     pub fn of(source: &Source) -> Result<(Self, String), Error> {
         let mut reader = source.reader()?;
         let node = reader.section::<node::Section>();
+        let api = reader.optional::<api::Section>();
         let config = Self {
-            alone: !reader.mentions("api") && node.mesos_agent.is_none(),
+            alone: api.is_none() && node.mesos_agent.is_none(),
             node,
+            api,
             graphite: reader.section::<graphite::Section>(),
             dadvisor: reader.section::<Section>(),
         };

@@ -1,8 +1,9 @@
 //! The daemon and its live view in one process (`--top`): log lines wait while the view has the terminal, `q` stops both.
 
 use crate::args::{Args, Sort};
+use crate::config::Config;
 use crate::reload::Hangup;
-use crate::top::client::{Client, reachable};
+use crate::top::client::Client;
 use crate::top::keys::View;
 use crate::top::live;
 use common::logging::Kept;
@@ -33,9 +34,14 @@ impl Screen {
     }
 
     /// Shows the view of the daemon at `address`; its end stops the daemon, and the other way round.
-    pub fn open(self, address: SocketAddr, stop: &Stop) -> Result<Open, crate::top::client::Error> {
+    pub fn open(
+        self,
+        address: SocketAddr,
+        config: &Config,
+        stop: &Stop,
+    ) -> Result<Open, crate::top::client::Error> {
         let Some(kept) = self.0 else { return Ok(Open(None)) };
-        let client = Client::at(reachable(address))?;
+        let client = Client::at(address, config)?;
         let token = stop.token.clone();
         let shown = token.clone();
         let task = tokio::spawn(async move {

@@ -14,7 +14,6 @@ mod containers;
 mod find;
 mod metrics;
 mod node;
-mod own;
 pub mod view;
 
 use crate::board::Board;

@@ -23,6 +23,7 @@ pub mod config;
 pub mod count;
 pub mod discover;
 pub mod disk_usage;
+pub mod facts;
 pub mod foreground;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -47,6 +48,7 @@ use common::carbon::{self, Carbon};
 use common::serve::{self, Counts, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
 use common::systemd::{Pulse, watchdog};
+use common::tls;
 use config::Config;
 use http::Face;
 use std::io;
@@ -102,8 +104,13 @@ impl Error {
     }
 }
 
-/// The daemon, from start to stop. `listener` is bound already; `stop` ends it within 10 s.
-pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<(), Error> {
+/// The daemon, from start to stop. `listener` is bound already, `tls` is what it speaks; `stop` ends it within 10 s.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    tls: Option<tls::Server>,
+    stop: Stop,
+) -> Result<(), Error> {
     let state = config.state_dir();
     std::fs::create_dir_all(&state)
         .map_err(|source| Error::State { path: state.clone(), source })?;
@@ -120,10 +127,12 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let face = Face::new(&config, board.clone(), pulse.clone(), counts.clone(), neighbours);
     let router = http::router(Arc::new(face));
     tracing::info!(
-        "listening on http://{}",
+        "listening on {}://{}",
+        if tls.is_some() { "https" } else { "http" },
         listener.local_addr().map_err(Error::system("local address"))?
     );
-    tasks.spawn(serve::serve(listener, router, Limits::default(), counts, stop.token.clone()));
+    let (limits, until) = (Limits::default(), stop.token.clone());
+    tasks.spawn(serve::serve_tls(listener, router, limits, counts, tls, until));
 
     let flush = CancellationToken::new();
     tasks.spawn({

@@ -41,12 +41,12 @@ fn main() -> ExitCode {
 async fn job(args: &Args, config: Config, screen: foreground::Screen) -> anyhow::Result<()> {
     let stop = stop::on_signals()?;
     match &args.command {
-        Some(Command::Top(asked)) => top::run(&config.dadvisor, asked, stop.token).await,
+        Some(Command::Top(asked)) => top::run(&config, asked, stop.token).await,
         Some(Command::Check { .. }) => check::run(&config).await,
         None => {
             let listener = serve::bind(config.dadvisor.listen, reload::PATIENCE).await?;
             let hangup = screen.hangup();
-            let view = screen.open(listener.local_addr()?, &stop)?;
+            let view = screen.open(listener.local_addr()?, &config, &stop)?;
             let ended = reload::serve(args.config(), hangup, config, listener, stop).await;
             view.close().await;
             Ok(ended?)

@@ -30,17 +30,33 @@ impl Run {
     }
 }
 
+/// A container: its run now, the one before, and the kills in all its runs.
+#[derive(Debug, Default)]
+struct Runs {
+    runs: [Run; 2],
+    kills: u64,
+}
+
 /// The counts.
 #[derive(Debug, Default)]
 pub struct Ledger {
     totals: BTreeMap<AppId, u64>,
-    runs: HashMap<String, [Run; 2]>,
+    runs: HashMap<String, Runs>,
+    /// A container has more kills than [`Ledger::take_kills`] last told.
+    news: bool,
 }
 
 impl Ledger {
     /// Starts from totals saved earlier.
     pub fn with_totals(totals: BTreeMap<AppId, u64>) -> Self {
-        Self { totals, runs: HashMap::new() }
+        Self { totals, ..Self::default() }
+    }
+
+    /// Kills by container, of those that are here and have any; None if there were none since the last call.
+    pub fn take_kills(&mut self) -> Option<BTreeMap<String, u64>> {
+        let killed =
+            |(id, runs): (&String, &Runs)| (runs.kills > 0).then(|| (id.clone(), runs.kills));
+        std::mem::take(&mut self.news).then(|| self.runs.iter().filter_map(killed).collect())
     }
 
     /// Kills per app since the totals were first kept.
@@ -58,7 +74,7 @@ impl Ledger {
         counter: u64,
         fresh: bool,
     ) -> u64 {
-        let [run, before] = self.run(container);
+        let Runs { runs: [run, before], kills } = self.runs(container);
         if run.inode.is_some_and(|known| known != inode) {
             *before = std::mem::take(run);
         }
@@ -68,16 +84,18 @@ impl Ledger {
         }
         run.kernel = run.kernel.max(counter.saturating_sub(run.base));
         let added = run.settle();
+        *kills += added;
         self.add(app, added)
     }
 
     /// The engine says that the kernel killed a process of this container. `late`: the run it speaks of has ended and another one has
     /// already been read. Answers how many kills were news.
     pub fn event(&mut self, app: &AppId, container: &str, late: bool) -> u64 {
-        let [run, before] = self.run(container);
+        let Runs { runs: [run, before], kills } = self.runs(container);
         let run = if late { before } else { run };
         run.events += 1;
         let added = run.settle();
+        *kills += added;
         self.add(app, added)
     }
 
@@ -86,12 +104,13 @@ impl Ledger {
         self.runs.retain(|id, _| here(id));
     }
 
-    fn run(&mut self, container: &str) -> &mut [Run; 2] {
+    fn runs(&mut self, container: &str) -> &mut Runs {
         self.runs.entry(container.to_owned()).or_default()
     }
 
     fn add(&mut self, app: &AppId, kills: u64) -> u64 {
         if kills > 0 {
+            self.news = true;
             *self.totals.entry(app.clone()).or_default() += kills;
         }
         kills
@@ -135,6 +154,8 @@ mod tests {
             "the kill of the run before that its counter showed"
         );
         assert_eq!(ledger.event(&app(), "c", true), 1, "one more that it never showed");
+        assert_eq!(ledger.take_kills(), Some([("c".to_owned(), 2)].into()));
+        assert_eq!(ledger.take_kills(), None, "told already");
         ledger.keep(|_| false);
         assert_eq!(ledger.totals()[&app()], 2);
     }

@@ -1,11 +1,12 @@
-//! SIGHUP: the config file is read again. A bad one is refused and the old one stays; a changed one takes effect by running anew in the
-//! same process. What survives a restart (spool, OOM totals, the last good list) survives this too; rates pause for a tick.
+//! SIGHUP: the config file is read again, and the certificate. A bad one is refused and the old one stays; a changed config takes effect
+//! by running anew in the same process, a renewed certificate for whoever connects from then on. What survives a restart (spool, OOM totals, the last good list) survives this too; rates pause for a tick.
 
 use crate::config::Config;
 use common::exit::Exit;
 use common::serve;
 use common::stop::Stop;
 use common::systemd::Systemd;
+use common::tls;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub enum Error {
     /// It cannot run.
     #[error(transparent)]
     Run(#[from] crate::Error),
+    /// The certificate is of no use.
+    #[error("{0}; correct [node] cert and key")]
+    Tls(#[from] tls::Error),
     /// The address of the new config cannot be had.
     #[error(transparent)]
     Bind(#[from] serve::BindError),
@@ -43,11 +47,12 @@ pub async fn serve(
     listener: TcpListener,
     stop: Stop,
 ) -> Result<(), Error> {
+    let mut certificate = certificate_of(&config)?;
     let (mut config, mut listener) = (config, listener);
     let mut systemd = Systemd::default();
     loop {
         let turn = Stop { token: stop.token.child_token(), reload: Arc::clone(&stop.reload) };
-        let running = crate::run(config.clone(), listener, turn.clone());
+        let running = crate::run(config.clone(), listener, certificate.clone(), turn.clone());
         tokio::pin!(running);
         let next = tokio::select! {
             ended = &mut running => return Ok(ended?),
@@ -59,8 +64,10 @@ pub async fn serve(
                 stop.token.cancel();
                 return Ok(running.await?);
             }
-            next = changed(named, &config, &stop.reload), if hangup == Hangup::Reload => next,
+            next = changed(named, &config, certificate.as_ref(), &stop.reload),
+                if hangup == Hangup::Reload => next,
         };
+        let (next, next_certificate) = next;
         systemd.reloading();
         // another address is taken before the old one is given up, so that a refusal changes nothing
         let elsewhere = next.dadvisor.listen != config.dadvisor.listen;
@@ -79,7 +86,7 @@ pub async fn serve(
         turn.token.cancel();
         running.await?;
         if !elsewhere || taken.is_some() {
-            config = next;
+            (config, certificate) = (next, next_certificate);
         }
         listener = match taken {
             Some(taken) => taken,
@@ -88,26 +95,59 @@ pub async fn serve(
     }
 }
 
-/// The next config that is good and another one.
-async fn changed(named: Option<&Path>, current: &Config, reload: &Notify) -> Config {
+/// The next config that is good and another one, with its certificate.
+async fn changed(
+    named: Option<&Path>,
+    current: &Config,
+    certificate: Option<&tls::Server>,
+    reload: &Notify,
+) -> (Config, Option<tls::Server>) {
     loop {
         reload.notified().await;
-        match Config::load(named) {
-            Ok((next, _)) if next != *current => {
-                tracing::info!("SIGHUP: the config changed, running anew with it");
-                return next;
-            }
-            Ok(_) => tracing::info!("SIGHUP: the config is the same, nothing to do"),
+        let next = match Config::load(named) {
+            Ok((next, _)) => next,
             Err(error) => {
-                tracing::error!("SIGHUP: the config is refused, the old one stays: {error}")
+                tracing::error!("SIGHUP: the config is refused, the old one stays: {error}");
+                continue;
+            }
+        };
+        if next == *current {
+            renew(certificate);
+            continue;
+        }
+        match certificate_of(&next) {
+            Ok(certificate) => {
+                tracing::info!("SIGHUP: the config changed, running anew with it");
+                return (next, certificate);
+            }
+            Err(error) => {
+                tracing::error!("SIGHUP: the config is refused, the old one stays: {error}");
             }
         }
     }
 }
 
+/// The config is the same; what its files hold may be newer.
+fn renew(certificate: Option<&tls::Server>) {
+    match certificate.map(tls::Server::reload) {
+        Some(Ok(true)) => tracing::info!("SIGHUP: the certificate is a new one"),
+        Some(Err(error)) => {
+            tracing::error!("SIGHUP: the certificate is refused, the old one stays: {error}");
+        }
+        None | Some(Ok(false)) => {
+            tracing::info!("SIGHUP: the config is the same, nothing to do");
+        }
+    }
+}
+
+fn certificate_of(config: &Config) -> Result<Option<tls::Server>, tls::Error> {
+    config.node.tls.as_ref().map(|files| tls::Server::load(&files.cert, &files.key)).transpose()
+}
+
 /// What kind of failure ended the job.
 pub fn exit_for(error: &anyhow::Error) -> Exit {
     match error.downcast_ref() {
+        Some(Error::Tls(tls::Error::Pem { .. } | tls::Error::Pair { .. })) => Exit::BadConfig,
         Some(Error::Run(crate::Error::Config { .. })) => Exit::BadConfig,
         Some(Error::Run(crate::Error::Collector)) => Exit::Bug,
         _ => Exit::Missing,

@@ -8,10 +8,10 @@ pub mod human;
 pub mod keys;
 pub mod render;
 pub mod row;
-mod screen;
+pub mod screen;
 
 use crate::args;
-use crate::config::Dadvisor;
+use crate::config::Config;
 use crate::http::view::NodeView;
 use client::{Client, Error};
 use crossterm::event::Event;
@@ -30,7 +30,7 @@ const UNCUT: usize = 10_000;
 
 /// As the command line asks.
 pub async fn run(
-    config: &Dadvisor,
+    config: &Config,
     asked: &args::Top,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {

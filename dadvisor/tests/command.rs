@@ -244,3 +244,52 @@ fn a_hangup_brings_a_good_config_and_refuses_a_bad_one() {
     daemon.signal(rustix::process::Signal::TERM);
     assert_eq!(daemon.ends(), Some(0));
 }
+
+/// A certificate of its own signature, with its key.
+fn certify(dir: &Path) {
+    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=t -keyout key.pem -out cert.pem";
+    let mut openssl = Command::new("openssl");
+    let ran = openssl.args(arguments.split(' ')).current_dir(dir).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+#[test]
+fn with_a_certificate_it_speaks_tls_and_a_hangup_renews_it() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let home = Home::new(&format!("listen = \"{free}\"\ninterval = \"1s\""));
+    let (config, dir) = (home.config(), home.dir.path());
+    certify(dir);
+    let (cert, log) = (dir.join("cert.pem"), dir.join("log"));
+    let node = format!("[node]\ncert = {cert:?}\nkey = {:?}\n", dir.join("key.pem"));
+    let typed = std::fs::read_to_string(&config).unwrap().replace("[node]\n", &node);
+    std::fs::write(&config, typed).unwrap();
+    let mut command = dadvisor(&["--config", text(&config)]);
+    command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+    let mut daemon = Running(command.spawn().unwrap());
+    let said = |wanted: &str| std::fs::read_to_string(&log).unwrap().contains(wanted);
+    let top = || run(&["top", "--once", "--config", text(&config)]);
+    wait_for("the start", || top().0 == Some(0));
+    assert!(said(&format!("listening on https://{free}")));
+    assert_eq!(interval(&free), None, "plain HTTP must not be answered");
+    let (code, _, why) =
+        run(&["top", "--once", "--config", text(&config), "--url", &format!("https://{free}")]);
+    assert!(code != Some(0) && why.contains("no TLS: invalid peer certificate"), "{why}");
+
+    certify(dir);
+    assert!(top().2.contains("reload"), "{}", top().2);
+    daemon.signal(rustix::process::Signal::HUP);
+    wait_for("the new certificate", || said("SIGHUP: the certificate is a new one"));
+    assert_eq!(top().0, Some(0));
+    let (_, report, _) = run(&["check", "--config", text(&config)]);
+    assert!(report.contains(&format!("{free}: dadvisor 0.1.0 runs there")), "{report}");
+
+    std::fs::write(&cert, "").unwrap();
+    daemon.signal(rustix::process::Signal::HUP);
+    wait_for("the refusal", || said("the certificate is refused, the old one stays"));
+    let (code, report, _) = run(&["check", "--config", text(&config)]);
+    assert!(code == Some(69) && report.contains("FAIL  tls"), "{report}");
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.ends(), Some(0));
+    let (code, _, why) = run(&["--config", text(&config)]);
+    assert!(code == Some(64) && why.contains("cert.pem: no certificate: it holds none"), "{why}");
+}

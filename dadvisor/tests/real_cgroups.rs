@@ -9,7 +9,6 @@ mod sandbox;
 use common::container::Network;
 use dadvisor::kernel::hierarchy::Mode;
 use dadvisor::kernel::oom_watch::OomWatch;
-use dadvisor::kernel::read::budget::raise_nofile;
 use dadvisor::kernel::read::stats::{Cause, Family};
 use dadvisor::kernel::{Families, Group, Kernel, NetView, Reading, Roots};
 use dadvisor::sample::{Field, Sample};
@@ -218,7 +217,7 @@ fn a_thousand_containers_leave_nothing_open() {
 #[test]
 fn without_a_budget_it_is_slower_and_still_right() {
     let _alone = sandbox::alone();
-    raise_nofile().unwrap();
+    common::files::raise().unwrap();
     let mut sandbox = Sandbox::new();
     sandbox.spawn("exec sleep 1000");
     let mut kernel =

@@ -17,8 +17,8 @@ fuzz_target!(|text: &str| {
             let (again, second) =
                 Config::of(&Source::of(path, listing.as_str())).expect("the listing");
             assert_eq!(
-                (again.node, again.graphite, again.dadvisor),
-                (config.node, config.graphite, config.dadvisor)
+                (again.node, again.api, again.graphite, again.dadvisor),
+                (config.node, config.api, config.graphite, config.dadvisor)
             );
             assert_eq!(values(&listing), values(&second));
         }

@@ -16,7 +16,6 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.store_url(), "sqlite:/var/lib/qae/api/qae.db");
     assert_eq!((config.server.keep_events, config.server.keep_for), (100_000, 7 * DAY));
     assert_eq!((config.server.tls.clone(), config.clusters.len()), (None, 0));
-    assert_eq!(config.docker_cluster("dc1"), "local");
 }
 
 #[test]
@@ -47,7 +46,6 @@ dc = "dc2"
     );
     assert_eq!(marathon.password_file.as_deref(), Some(Path::new("/etc/qae/m1")));
     assert_eq!((docker.name.as_str(), docker.kind, docker.url.len()), ("plain", Kind::Docker, 0));
-    assert_eq!((config.docker_cluster("dc1"), config.docker_cluster("dc2")), ("local", "plain"));
 }
 
 #[test]

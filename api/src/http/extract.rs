@@ -4,8 +4,9 @@
 use super::problem::Refused;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -65,17 +66,30 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Written<T> {
     }
 }
 
+/// A body that is at hand already.
+pub fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refused> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(not_json());
+    }
+    Json::<T>::from_bytes(body).map(|Json(written)| written).map_err(bad_body)
+}
+
+fn not_json() -> Refused {
+    Refused::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "the body must be JSON: send it with content-type: application/json",
+    )
+}
+
 fn bad_body(e: JsonRejection) -> Refused {
     match e {
         JsonRejection::JsonDataError(e) => Refused::invalid_body(without_prefix(&e.body_text())),
         JsonRejection::JsonSyntaxError(e) => {
             Refused::new(StatusCode::BAD_REQUEST, "bad_json", without_prefix(&e.body_text()))
         }
-        JsonRejection::MissingJsonContentType(_) => Refused::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "the body must be JSON: send it with content-type: application/json",
-        ),
+        JsonRejection::MissingJsonContentType(_) => not_json(),
         JsonRejection::BytesRejection(e) => unread(&e),
         e => Refused::new(StatusCode::BAD_REQUEST, "bad_request", e.body_text()),
     }

@@ -32,11 +32,7 @@ impl Place {
         }
         let after = match cursor {
             None => None,
-            Some(text) => Some(unhex(text).ok_or_else(|| {
-                Refused::bad_query(
-                    "cursor: not one of this list; give back `next` of the page before as it came",
-                )
-            })?),
+            Some(text) => Some(unhex(text).ok_or_else(not_a_cursor)?),
         };
         Ok(Self { limit: usize::from(limit), after })
     }
@@ -65,6 +61,13 @@ impl Place {
         }
         page
     }
+}
+
+/// The refusal of a cursor that is none.
+pub fn not_a_cursor() -> Refused {
+    Refused::bad_query(
+        "cursor: not one of this list; give back `next` of the page before as it came",
+    )
 }
 
 /// The cursor that stands right after a key.

@@ -57,7 +57,9 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
         .route(
             "/page/{file}",
-            get(|Path(name): Path<String>, headers: HeaderMap| async move { file(&name, &headers) }),
+            get(
+                |Path(name): Path<String>, headers: HeaderMap| async move { file(&name, &headers) },
+            ),
         )
 }
 
@@ -96,7 +98,14 @@ mod tests {
                 let name = part.split('"').next().unwrap();
                 assert!(names.contains(&name), "{name}");
             }
-            for foreign in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style="] {
+            for foreign in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "style=",
+            ] {
                 assert!(!text.contains(foreign), "{foreign}");
             }
         }

@@ -2,8 +2,8 @@
 
 use super::{Engine, Error, Inner, Store};
 use rustix::fs::FlockOperation;
-use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, Executor};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyPool, ConnectOptions, Executor};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ fn scheme(url: &str) -> String {
 
 async fn postgres(url: &str) -> Result<Inner, Error> {
     let pool = AnyPoolOptions::new().max_connections(10).acquire_timeout(PATIENCE);
-    let read = pool.connect(url).await?;
+    let read = pool.connect_with(quiet(url)?).await?;
     Ok(Inner {
         url: url.to_owned(),
         engine: Engine::Postgres,
@@ -78,7 +78,12 @@ async fn pool(address: &str, connections: u32) -> Result<AnyPool, Error> {
                 Ok(())
             })
         });
-    Ok(options.connect(address).await?)
+    Ok(options.connect_with(quiet(address)?).await?)
+}
+
+/// sqlx would log statements, with what is in them.
+fn quiet(address: &str) -> Result<AnyConnectOptions, Error> {
+    Ok(address.parse::<AnyConnectOptions>()?.disable_statement_logging())
 }
 
 /// The path as a URL: what means something there is escaped.

@@ -1,3 +1,5 @@
+mod past;
+
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 

@@ -57,7 +57,8 @@ pub struct Row {
     pub node: String,
     /// State in a word.
     pub state: &'static str,
-    ink: Ink,
+    /// How that is to be taken.
+    pub ink: Ink,
     /// Percent of one core.
     pub cpu: Option<f64>,
     /// Working set, bytes.

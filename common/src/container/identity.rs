@@ -68,7 +68,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The label comes first: Marathon appends it after the user's own, while the app's `env` may overwrite the variable.
-    fn task(&self) -> Option<&'a str> {
+    pub(super) fn task(&self) -> Option<&'a str> {
         self.label("MESOS_TASK_ID").or_else(|| self.env("MESOS_TASK_ID")).or_else(|| {
             let target = self.env("MESOS_SANDBOX").unwrap_or(SANDBOX);
             let (_, source) = self.mounts.iter().find(|(t, _)| *t == target)?;

@@ -3,7 +3,7 @@
 //! Labels, variables, ports and mounts are the user's: any bytes, any number. What goes beyond the bounds below is left out and said in
 //! [`Inspected::left_out`]; a field of a wrong type is as good as missing.
 
-use super::identity::{Facts, identify};
+use super::identity::{Facts, bounded, identify};
 use super::{Container, Health, LogVolume, Network, Port, Source, State};
 use crate::lenient::from_json;
 use crate::moment;
@@ -83,6 +83,7 @@ pub fn from_inspect(json: &[u8], rules: &Rules) -> Result<Inspected, InspectErro
     let container = Container {
         app,
         instance,
+        task: facts.task().map(bounded),
         source: Source::Docker,
         state: wire.state.state(),
         health: health(&wire.state.health.status),

@@ -34,6 +34,10 @@ pub(super) struct Desk {
     /// Found by the first list ever: they did not start now, so no news of them.
     silent: HashSet<String>,
     first: bool,
+    /// Of the last list, those nobody could look at yet; none before the first.
+    unseen: Option<HashSet<String>>,
+    /// There was a list all of whose containers have been looked at.
+    whole: bool,
     news: Vec<Event>,
     changed: bool,
 }
@@ -105,6 +109,8 @@ impl Desk {
             dead: VecDeque::new(),
             silent: HashSet::new(),
             first,
+            unseen: None,
+            whole: false,
             news: Vec::new(),
             changed: true,
         }
@@ -113,6 +119,11 @@ impl Desk {
     /// Every container known to run.
     pub(super) fn containers(&self) -> BTreeMap<String, Arc<Container>> {
         self.known.iter().map(|(id, k)| (id.clone(), Arc::clone(&k.container))).collect()
+    }
+
+    /// Whether every container that runs is known: so it is once all of one list have been looked at.
+    pub(super) fn whole(&self) -> bool {
+        self.whole
     }
 
     /// News since the last call.
@@ -207,6 +218,17 @@ impl Desk {
             self.ended(&id, None, false);
         }
         self.prints.retain(|id, _| there.contains(id.as_str()));
+        let unknown = |id: &&&str| !self.known.contains_key(**id) && !touched.contains(**id);
+        self.unseen = Some(there.iter().filter(unknown).map(|id| (*id).to_owned()).collect());
+        self.settle();
+    }
+
+    /// Whether nothing of the list is left to be looked at.
+    fn settle(&mut self) {
+        if !self.whole && self.unseen.as_ref().is_some_and(HashSet::is_empty) {
+            self.whole = true;
+            self.changed = true;
+        }
     }
 
     /// An event.
@@ -254,6 +276,10 @@ impl Desk {
         // after a disconnect nobody waits for it
         let Some(look) = self.looks.remove(id) else { return };
         let silent = self.silent.remove(id);
+        // one that cannot be read may run for all we know: the next list asks again
+        if let (false, Some(unseen)) = (matches!(seen, Seen::Failed), &mut self.unseen) {
+            unseen.remove(id);
+        }
         match (look.died, seen) {
             (Some(Death::Told), _) => {}
             (Some(Death::Unnamed(code)), Seen::Answer(answer)) => {
@@ -273,6 +299,7 @@ impl Desk {
         if look.again {
             self.want(id);
         }
+        self.settle();
     }
 
     fn want(&mut self, id: &str) {

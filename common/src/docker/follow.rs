@@ -276,13 +276,14 @@ impl<'a> Follower<'a> {
     fn publish(&mut self) {
         self.dirty = None;
         let containers = self.desk.take_changed().then(|| self.desk.containers());
-        let engine = self.engine.clone();
+        let (engine, whole) = (self.engine.clone(), self.desk.whole());
         self.inventory.send_if_modified(|current| {
             if containers.is_none() && current.engine == engine {
                 return false;
             }
             let containers = containers.unwrap_or_else(|| current.containers.clone());
-            *current = Arc::new(Inventory { containers, engine, revision: current.revision + 1 });
+            let revision = current.revision + 1;
+            *current = Arc::new(Inventory { containers, engine, whole, revision });
             true
         });
         for event in self.desk.take_news() {

@@ -58,7 +58,9 @@ impl Stats {
     /// Counts a failed call by its cause.
     pub(super) fn failed(&self, error: &http::Error) {
         let counter = match error {
-            http::Error::Url { .. } | http::Error::Connect { .. } => &self.errors_connect,
+            http::Error::Url { .. } | http::Error::Connect { .. } | http::Error::Tls { .. } => {
+                &self.errors_connect
+            }
             http::Error::Timeout { .. } => &self.errors_timeout,
             http::Error::Status { .. } => &self.errors_status,
             http::Error::Protocol { .. } | http::Error::TooLarge { .. } => &self.errors_answer,

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use hyper::header::HeaderValue;
 use std::fmt;
 
 /// A user and password, encoded.
@@ -22,6 +23,15 @@ impl Basic {
     /// The `Authorization` header's value: as good as the password itself.
     pub fn header(&self) -> String {
         format!("Basic {}", self.0)
+    }
+
+    /// The same for a header map, marked as not to be printed.
+    pub(super) fn value(&self) -> HeaderValue {
+        // base64 is plain text
+        let mut value =
+            HeaderValue::try_from(self.header()).unwrap_or(HeaderValue::from_static(""));
+        value.set_sensitive(true);
+        value
     }
 }
 

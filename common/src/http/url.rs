@@ -10,6 +10,8 @@ pub struct Url {
     /// How errors name it.
     shown: String,
     tls: bool,
+    /// The Unix socket, if it is one.
+    socket: Option<String>,
     host: String,
     port: u16,
     path: String,
@@ -49,6 +51,7 @@ impl Url {
         Ok(Self {
             shown: format!("{}://{authority}{path}", if tls { "https" } else { "http" }),
             tls,
+            socket: None,
             host: host.to_owned(),
             port: port.ok_or_else(|| wrong("its port is no number from 1 to 65535"))?,
             path,
@@ -61,6 +64,7 @@ impl Url {
         Self {
             shown: format!("unix://{socket}{shown}"),
             tls: false,
+            socket: Some(socket.to_owned()),
             host: "localhost".to_owned(),
             port: 80,
             path: path.to_owned(),
@@ -76,6 +80,11 @@ impl Url {
     /// Whether it is asked over TLS.
     pub fn tls(&self) -> bool {
         self.tls
+    }
+
+    /// The Unix socket, if it is one.
+    pub(super) fn socket(&self) -> Option<&str> {
+        self.socket.as_deref()
     }
 
     /// The host, without brackets.

@@ -24,6 +24,8 @@ pub struct Task {
     pub app: AppId,
     /// The instance: the task's id, or the executor's when it runs several.
     pub instance: InstanceId,
+    /// The task's id, or the executor's when it runs several, whatever labels call it.
+    pub id: String,
     /// The sandbox on the host.
     pub sandbox: Option<String>,
     /// The task's labels that begin with `qae.`.
@@ -138,6 +140,7 @@ impl Names {
         if !container.labels.contains_key(LABEL_INSTANCE) {
             renamed.instance = task.instance.clone();
         }
+        renamed.task = Some(task.id.clone());
         Some(renamed)
     }
 }
@@ -162,6 +165,7 @@ impl Task {
         let mut made = Self {
             app: app_id(&app),
             instance: InstanceId::new(bounded(label(LABEL_INSTANCE).unwrap_or(instance))),
+            id: bounded(instance),
             image: image.cloned().unwrap_or_default(),
             pid: None,
             started_at_ms: started.and_then(|s| millis(s.timestamp)),

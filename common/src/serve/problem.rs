@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A refusal. On the wire: `{"title","status","code","detail"}`; `type` is left out, which means `about:blank`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// The status in words.
     pub title: String,

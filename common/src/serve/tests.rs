@@ -1,8 +1,12 @@
 //! On a real socket: what a client may not do.
 
 use super::*;
+use crate::http::{self, Options, Request, Session, Url};
+use crate::tls::tests::{files, made};
+use axum::Extension;
 use axum::routing::{get, post};
 use std::collections::BTreeMap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 struct Server {
     address: SocketAddr,
@@ -13,15 +17,21 @@ struct Server {
 
 impl Server {
     async fn start(limits: Limits) -> Self {
+        Self::speaking(limits, None).await
+    }
+
+    async fn speaking(limits: Limits, tls: Option<tls::Server>) -> Self {
         let listener = bind("127.0.0.1:0".parse().unwrap(), Duration::ZERO).await.unwrap();
         let router = Router::new()
             .route("/hello", get(|| async { json(&"hello") }))
+            .route("/who", get(|Extension(Peer(peer))| async move { json(&peer) }))
             .route("/never", get(std::future::pending::<()>))
             .route("/large", get(|| async { vec![b'x'; 64 << 20] }))
             .route("/take", post(|body: axum::body::Bytes| async move { json(&body.len()) }));
         let (address, counts, stop) =
             (listener.local_addr().unwrap(), Arc::new(Counts::default()), CancellationToken::new());
-        let task = tokio::spawn(serve(listener, router, limits, counts.clone(), stop.clone()));
+        let task =
+            tokio::spawn(serve_tls(listener, router, limits, counts.clone(), tls, stop.clone()));
         Self { address, counts, stop, task }
     }
 
@@ -195,6 +205,124 @@ async fn an_address_in_use_is_waited_for_and_then_named() {
     );
     let (taken, ()) = tokio::join!(bind(address, Duration::from_secs(10)), async { drop(held) });
     taken.unwrap();
+}
+
+#[tokio::test]
+async fn a_route_knows_who_asks() {
+    let server = Server::start(Limits::default()).await;
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    let own = socket.local_addr().unwrap();
+    socket
+        .write_all(b"GET /who HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let answer = all(socket).await;
+    assert!(answer.ends_with(&format!("\r\n\r\n\"{own}\"\n")), "{answer}");
+}
+
+fn https(server: &Server, path: &str) -> Url {
+    Url::parse(&format!("https://localhost:{}{path}", server.address.port())).unwrap()
+}
+
+fn trusting() -> Options {
+    Options { tls: Some(files().client()), ..Options::default() }
+}
+
+#[tokio::test]
+async fn tls_serves_the_same_over_a_connection_that_stays() {
+    let server = Server::speaking(Limits::default(), Some(files().server())).await;
+    let mut session = Session::new(trusting());
+    for _ in 0..3 {
+        let answer = session.send(&https(&server, "/hello"), &Request::get()).await.unwrap();
+        assert_eq!(&answer.body[..], b"\"hello\"\n");
+    }
+    let large = Options { max_body: 65 << 20, ..trusting() };
+    assert_eq!(http::get(&https(&server, "/large"), &large).await.unwrap().body.len(), 64 << 20);
+    let counted = server.counted();
+    assert_eq!((counted["connections"], counted["answers_2xx"], counted["tls_failed"]), (2, 4, 0));
+    server.stop.cancel();
+    timeout(Duration::from_secs(5), server.task).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_tls_is_closed_and_counted() {
+    // a handshake on a busy machine takes its time
+    let limits = Limits { headers: Duration::from_millis(800), ..short() };
+    let server = Server::speaking(limits, Some(files().server())).await;
+    let plain = server.get("/hello", "localhost").await;
+    assert!(!plain.contains("HTTP/1.1"), "{plain}");
+    let slow = TcpStream::connect(server.address).await.unwrap();
+    assert_eq!(all(slow).await, "");
+    // a ClientHello that never ends
+    let mut half = TcpStream::connect(server.address).await.unwrap();
+    half.write_all(b"\x16\x03\x01\x02\x00\x01").await.unwrap();
+    assert_eq!(all(half).await, "");
+    // who does not trust us hangs up in the middle
+    let stranger = Options { tls: Some(made().client()), ..Options::default() };
+    assert!(matches!(
+        http::get(&https(&server, "/hello"), &stranger).await,
+        Err(http::Error::Tls { .. })
+    ));
+    until(|| server.counted()["tls_failed"] == 4).await;
+    assert_eq!(server.counted()["connections_broken"], 0);
+    http::get(&https(&server, "/hello"), &trusting()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_over_tls_is_dropped() {
+    let limits = Limits { headers: Duration::from_secs(10), ..short() };
+    let server = Server::speaking(limits, Some(files().server())).await;
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let mut deaf = files().client().connect("localhost", socket).await.unwrap();
+    deaf.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    until(|| server.counted()["connections_broken"] == 1).await;
+}
+
+#[tokio::test]
+async fn a_handshake_under_way_does_not_hold_the_stop_and_a_full_house_is_closed() {
+    let limits = Limits { connections: 1, headers: Duration::from_secs(60), ..short() };
+    let server = Server::speaking(limits, Some(files().server())).await;
+    let held = TcpStream::connect(server.address).await.unwrap();
+    until(|| server.counted()["connections"] == 1).await;
+    let refused = server.say(b"").await;
+    assert!(!refused.contains("HTTP"), "{refused}");
+    assert_eq!(server.counted()["connections_refused"], 1);
+    server.stop.cancel();
+    timeout(Duration::from_secs(5), server.task).await.unwrap().unwrap().unwrap();
+    assert_eq!(all(held).await, "");
+}
+
+#[tokio::test]
+async fn requests_that_two_servers_would_read_differently_are_refused() {
+    let server = Server::start(Limits { body_bytes: 1000, ..short() }).await;
+    let smuggled = "GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for framing in [
+        "content-length: 5\r\ncontent-length: 6\r\n",
+        "content-length: 5, 6\r\n",
+        "content-length: +5\r\n",
+        "content-length: -1\r\n",
+        "content-length: 0x5\r\n",
+        "content-length: 5\r\n content-length: 0\r\n",
+        "transfer-encoding: chunked, identity\r\n",
+        "transfer-encoding: xchunked\r\n",
+        "transfer-encoding : chunked\r\n",
+        "content-length: 99999999999999999999\r\n",
+    ] {
+        let said =
+            format!("POST /take HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n0\r\n\r\n{smuggled}");
+        let answer = server.say(said.as_bytes()).await;
+        assert!(!answer.contains("hello"), "{framing:?}: {answer}");
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.contains("reset"),
+            "{framing:?}: {answer}"
+        );
+    }
+    // both ways of framing at once: whatever the answer, what follows is no second request (RFC 9112 section 6.3)
+    let both = format!(
+        "POST /take HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"
+    );
+    let answer = server.say(both.as_bytes()).await;
+    assert!(!answer.contains("hello"), "{answer}");
 }
 
 /// Waits for a condition, with a deadline.

@@ -1,12 +1,12 @@
 //! What the process itself needs: a place to write, an address, rights.
 
 use super::finding;
+use crate::config::Config;
 use crate::kernel::diagnose::{Finding, Severity};
-use crate::top::client::reachable;
-use common::http::{Options, Url, get};
+use crate::top::client::Client;
+use common::tls;
 use rustix::fs::{Access, access, statvfs};
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -47,13 +47,14 @@ fn mib(bytes: u64) -> String {
 }
 
 /// Whether the address is free, or a dadvisor already has it.
-pub async fn listen(address: SocketAddr) -> Finding {
+pub async fn listen(config: &Config) -> Finding {
+    let address = config.dadvisor.listen;
     let why = match TcpListener::bind(address).await {
         Ok(_) => return finding(Severity::Fine, "listen", format!("{address} is free")),
         Err(e) => e,
     };
     if why.kind() == ErrorKind::AddrInUse {
-        if let Some(version) = running(address).await {
+        if let Some(version) = running(config).await {
             let text = format!("{address}: dadvisor {version} runs there");
             return finding(Severity::Fine, "listen", text);
         }
@@ -63,13 +64,21 @@ pub async fn listen(address: SocketAddr) -> Finding {
 }
 
 /// The version of the dadvisor that answers there.
-async fn running(address: SocketAddr) -> Option<String> {
-    let url = Url::parse(&format!("http://{}/v1/node", reachable(address))).ok()?;
-    let options = Options { timeout: Duration::from_secs(2), ..Options::default() };
-    let answer = get(&url, &options).await.ok()?;
-    let node: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+async fn running(config: &Config) -> Option<String> {
+    let client = Client::at(config.dadvisor.listen, config).ok()?;
+    let asked = client.within(Duration::from_secs(2));
+    let node: serde_json::Value = asked.ask("/v1/node").await.ok()?;
     node.get("pass")?;
     Some(node.get("version")?.as_str()?.chars().take(40).collect())
+}
+
+/// Whether the certificate is one; None without.
+pub fn certificate(config: &Config) -> Option<Finding> {
+    let files = config.node.tls.as_ref()?;
+    Some(match tls::Server::load(&files.cert, &files.key) {
+        Ok(_) => finding(Severity::Fine, "tls", files.cert.display().to_string()),
+        Err(e) => finding(Severity::Bad, "tls", format!("{e}; correct [node] cert and key")),
+    })
 }
 
 /// Capabilities used, by their bit, and what is missing without them.
@@ -140,10 +149,13 @@ mod tests {
                 drop(socket);
             }
         });
-        let found = listen(address).await;
+        let text = format!("[dadvisor]\nlisten = \"{address}\"\n");
+        let source = common::config::Source::of(Path::new("x"), text);
+        let config = Config::of(&source).unwrap().0;
+        let found = listen(&config).await;
         assert!(found.severity == Severity::Bad && found.text.contains("in use"), "{}", found.text);
         foreign.abort();
         assert!(foreign.await.unwrap_err().is_cancelled());
-        assert_eq!(listen(address).await.severity, Severity::Fine);
+        assert_eq!(listen(&config).await.severity, Severity::Fine);
     }
 }

@@ -99,6 +99,11 @@ impl Scanner {
         Self { places, seen: HashMap::new(), seeing, most: MAX_ENTRIES }
     }
 
+    /// Whether the last scan saw everything.
+    pub fn whole(&self) -> bool {
+        !self.seeing.is_failing()
+    }
+
     /// Everything that is there now, sorted by path.
     pub fn scan(&mut self, stats: &ScanStats) -> Vec<Found> {
         stats.scans.fetch_add(1, Relaxed);

@@ -26,9 +26,40 @@ use tokio_util::sync::CancellationToken;
 /// The list, as consumers get it: sorted by id.
 pub type Containers = Arc<Vec<Arc<Container>>>;
 
+/// The list, and what it is worth to somebody who asks who is *not* here.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The list.
+    pub containers: Containers,
+    /// Every container of the host is on it, under its own name: the engine answers and all it lists was looked at, the cgroups could be
+    /// read, the Mesos agent has named what only it can name.
+    pub complete: bool,
+    /// How the engine is.
+    pub engine: Engine,
+}
+
+impl Seen {
+    fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.containers, &other.containers)
+            && self.complete == other.complete
+            && self.engine == other.engine
+    }
+}
+
+/// Where the list goes.
+#[derive(Debug)]
+pub struct Out {
+    /// For those who read what is here.
+    pub list: watch::Sender<Containers>,
+    /// For those who tell others.
+    pub seen: watch::Sender<Seen>,
+}
+
 /// What is watched.
 #[derive(Debug)]
 pub struct Settings {
+    /// A Docker engine is followed.
+    pub docker: bool,
     /// Where cgroups are looked for.
     pub places: Places,
     /// This node: the instance of every plain cgroup's app.
@@ -62,12 +93,14 @@ pub struct Stats {
 pub async fn watch(
     settings: Settings,
     mut docker: watch::Receiver<Arc<Inventory>>,
-    out: watch::Sender<Containers>,
+    out: Out,
     stats: Arc<Stats>,
     stop: CancellationToken,
 ) {
     let mut watcher = Watcher {
+        docker: settings.docker,
         scanner: Scanner::new(settings.places),
+        scanned: false,
         node: settings.node,
         agent: settings.agent,
         book: Book::default(),
@@ -97,7 +130,10 @@ pub async fn watch(
 }
 
 struct Watcher {
+    docker: bool,
     scanner: Scanner,
+    /// The cgroups were read once.
+    scanned: bool,
     node: NodeName,
     agent: Option<Agent>,
     book: Book,
@@ -106,7 +142,7 @@ struct Watcher {
     found: Vec<Found>,
     /// What the list was made of, beside `found`; none if that has changed since.
     made_of: Option<(Arc<Inventory>, Arc<Names>)>,
-    out: watch::Sender<Containers>,
+    out: Out,
     stats: Arc<Stats>,
     naming: Episode,
     telling_apart: Episode,
@@ -116,8 +152,10 @@ struct Watcher {
 
 impl Watcher {
     fn scan(&mut self) {
+        let whole = self.scanner.whole();
         let found = self.scanner.scan(&self.stats.scan);
-        if found != self.found {
+        let first = !std::mem::replace(&mut self.scanned, true);
+        if first || found != self.found || whole != self.scanner.whole() {
             self.found = found;
             self.made_of = None;
         }
@@ -132,7 +170,7 @@ impl Watcher {
             return;
         }
         self.made_of = Some((Arc::clone(inventory), Arc::clone(names)));
-        let before = Arc::clone(&self.out.borrow());
+        let before = Arc::clone(&self.out.list.borrow());
         let merged = merge(inventory, &self.found, self.book.names(), &self.node, &before);
         self.stats.unnamed.store(merged.unnamed as u64, Relaxed);
         self.stats.collisions.store(merged.collisions.len() as u64, Relaxed);
@@ -149,8 +187,20 @@ impl Watcher {
         let first =
             inventory.engine != Engine::Unknown && !std::mem::replace(&mut self.heard, true);
         if !same || first {
-            self.out.send_replace(Arc::new(merged.containers));
+            self.out.list.send_replace(Arc::new(merged.containers));
         }
+        let answers =
+            !self.docker || matches!(inventory.engine, Engine::Up { .. }) && inventory.whole;
+        let seen = Seen {
+            containers: Arc::clone(&self.out.list.borrow()),
+            complete: answers && self.scanned && self.scanner.whole() && merged.unnamed == 0,
+            engine: inventory.engine.clone(),
+        };
+        self.out.seen.send_if_modified(|before| {
+            let modified = !before.same(&seen);
+            *before = seen;
+            modified
+        });
     }
 
     /// Asks the agent if there is anything that only it can name.

@@ -3,7 +3,6 @@
 //! Devices, interfaces, cores and mounts become labels of their own families (`qae_container_io_device_read_bytes_total{device="sda"}`),
 //! apart from the sums over them, so that nothing is counted twice by `sum()`.
 
-use super::own::Own;
 use super::{Face, Neighbours};
 use crate::board::{Entry, PassStats, lock};
 use crate::count::Count;
@@ -17,6 +16,7 @@ use common::container::{Container, Source};
 use common::docker::Engine;
 use common::exposition::{self, Exposition, Labels, family};
 use common::metric::{Name, Value};
+use common::own::Own;
 use futures_util::stream;
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -82,7 +82,9 @@ impl From<http::Error> for Error {
             http::Error::Status { status: status @ 300..=399, .. } => Self::Redirect(status),
             http::Error::Status { status, .. } => Self::Status(status),
             http::Error::TooLarge { limit, .. } => Self::TooLarge(limit),
-            http::Error::Connect { cause, .. } => Self::Http(cause.to_string()),
+            http::Error::Connect { cause, .. } | http::Error::Tls { cause, .. } => {
+                Self::Http(cause.to_string())
+            }
             http::Error::Protocol { cause, .. } => Self::Http(cause.to_string()),
         }
     }

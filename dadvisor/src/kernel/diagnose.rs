@@ -5,8 +5,8 @@ mod block_io;
 use crate::collect::text::next_line;
 use crate::kernel::hierarchy::place::of_process;
 use crate::kernel::hierarchy::{Mode, Tree};
-use crate::kernel::read::budget::nofile;
 use crate::kernel::shared::Kernel;
+use common::files;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
@@ -190,7 +190,7 @@ fn pressure(kernel: &Kernel, found: &mut Vec<Finding>) {
 const ENOUGH: u64 = 8192;
 
 fn open_files() -> Finding {
-    let limit = nofile();
+    let limit = files::limit();
     let hard = limit.hard.map_or("unlimited".to_owned(), |hard| hard.to_string());
     if limit.hard.is_none_or(|hard| hard >= ENOUGH) {
         return finding(Severity::Fine, "files", format!("up to {hard} open files"));

@@ -129,7 +129,7 @@ pub struct Kernel {
 
 impl Kernel {
     /// Finds the hierarchies and learns the host's size. `hold`: keep hot files open (ticks of 2 s and less). Raise the limit of open
-    /// files before ([`crate::kernel::read::budget::raise_nofile`]).
+    /// files before ([`common::files::raise`]).
     pub fn open(roots: Roots, families: Families, hold: bool) -> Result<Self, Error> {
         let mountinfo = roots.proc.join("self/mountinfo");
         let text = fs::read(&mountinfo)

@@ -1,9 +1,10 @@
 //! Asks a dadvisor for what `top` shows.
 
 use super::row::NEEDED;
-use crate::config::Dadvisor;
+use crate::config::Config;
 use crate::http::view::{ContainerView, NodeView, Page};
 use common::http::{self, Options, Url, get};
+use common::tls;
 use serde::de::DeserializeOwned;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -16,9 +17,12 @@ pub enum Error {
         "`listen` of the config file has port 0, which is any free one; name the address with --url"
     )]
     AnyPort,
+    /// Nothing to check its TLS by.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     /// Nobody, or somebody else, is there.
     #[error(
-        "{0}\nis dadvisor running? start it with `dadvisor`, or name another one with --url http://HOST:PORT"
+        "{0}\nis dadvisor running? start it with `dadvisor`, or name another one with --url http[s]://HOST:PORT"
     )]
     NoAnswer(#[source] http::Error),
     /// What answers is no dadvisor of this kind.
@@ -35,6 +39,7 @@ pub enum Error {
 #[derive(Debug, Clone)]
 pub struct Client {
     base: Url,
+    options: Options,
 }
 
 /// Most bytes of one answer: a page of containers with everything.
@@ -44,19 +49,31 @@ const PAGE: usize = 500;
 
 impl Client {
     /// The dadvisor at `url`, else the one that listens as configured here.
-    pub fn new(url: Option<&str>, config: &Dadvisor) -> Result<Self, Error> {
+    pub fn new(url: Option<&str>, config: &Config) -> Result<Self, Error> {
         let base = match url {
             Some(url) => Url::parse(url).map_err(Error::NoAnswer)?,
-            None if config.listen.port() == 0 => return Err(Error::AnyPort),
-            None => return Self::at(reachable(config.listen)),
+            None if config.dadvisor.listen.port() == 0 => return Err(Error::AnyPort),
+            None => return Self::at(config.dadvisor.listen, config),
         };
-        Ok(Self { base })
+        let authorities = config.api.as_ref().and_then(|api| api.ca_file.as_deref());
+        let tls = if base.tls() { Some(tls::Client::load(authorities)?) } else { None };
+        Ok(Self { base, options: options(tls) })
     }
 
-    /// The dadvisor that listens there.
-    pub fn at(address: SocketAddr) -> Result<Self, Error> {
-        let base = Url::parse(&format!("http://{address}/")).map_err(Error::NoAnswer)?;
-        Ok(Self { base })
+    /// The dadvisor of this host, which listens there.
+    pub fn at(listen: SocketAddr, config: &Config) -> Result<Self, Error> {
+        // over loopback, by no name its certificate has: it is known by the certificate itself
+        let certificate = config.node.tls.as_ref();
+        let tls = certificate.map(|files| tls::Client::pinned(&files.cert)).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let base = Url::parse(&format!("{scheme}://{}/", reachable(listen)));
+        Ok(Self { base: base.map_err(Error::NoAnswer)?, options: options(tls) })
+    }
+
+    /// The same, with this patience for an answer.
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
+        self
     }
 
     /// The node.
@@ -88,18 +105,21 @@ impl Client {
         }
     }
 
-    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+    /// What it answers at a path.
+    pub async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         let url = self.base.at(path);
-        let options =
-            Options { timeout: Duration::from_secs(5), max_body: BODY_MOST, ..Options::default() };
-        let answer = get(&url, &options).await.map_err(Error::NoAnswer)?;
+        let answer = get(&url, &self.options).await.map_err(Error::NoAnswer)?;
         serde_json::from_slice(&answer.body)
             .map_err(|source| Error::Foreign { url: url.to_string(), source })
     }
 }
 
+fn options(tls: Option<tls::Client>) -> Options {
+    Options { timeout: Duration::from_secs(5), max_body: BODY_MOST, tls, ..Options::default() }
+}
+
 /// Where a listener is reached from its own host.
-pub fn reachable(listen: SocketAddr) -> SocketAddr {
+fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

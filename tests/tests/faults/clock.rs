@@ -2,33 +2,19 @@
 
 use crate::lab::{Groups, Line, Recorder, SOON, bare, last_pass, now, own, passes, said};
 use anyhow::{Context, Result, ensure};
+use e2e::clock;
 use e2e::dadvisor::{Dadvisor, Home};
 use e2e::wait::eventually;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const STEP: u64 = 2;
 const HOUR: u64 = 3600;
 
-/// libfaketime, which shows a process another wall clock.
-fn faketime() -> Result<PathBuf> {
-    let places =
-        ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
-    let found = places.iter().map(|dir| PathBuf::from(dir).join("faketime/libfaketime.so.1"));
-    found
-        .into_iter()
-        .find(|path| path.exists())
-        .context("no libfaketime here: apt-get install faketime")
-}
-
 /// Sets the clock off by so many seconds; waits until two passes stand on it, and says how long the first took to come.
 fn step(dadvisor: &Dadvisor, file: &Path, from: i64, to: i64) -> Result<Duration> {
     let (before, _) = last_pass(dadvisor)?.context("no pass")?;
-    // replaced at once: a clock read from a half-written file would be another step
-    let new = file.with_extension("new");
-    fs::write(&new, format!("{to:+}\n"))?;
-    fs::rename(&new, file)?;
+    clock::set(file, to)?;
     let stepped = Instant::now();
     let (expected, tolerance) = (now().saturating_add_signed(to), 3 * STEP);
     let took = eventually(SOON, "a pass on the new clock", || {
@@ -43,7 +29,7 @@ fn step(dadvisor: &Dadvisor, file: &Path, from: i64, to: i64) -> Result<Duration
 
 #[test]
 fn a_clock_that_steps_moves_the_ticks_and_no_rate() -> Result<()> {
-    let library = faketime()?;
+    let library = clock::library()?;
     let mut groups = Groups::new("clock")?;
     let ours = groups.app("burner");
     let recorder = Recorder::start(move |path| path.contains(&ours))?;
@@ -54,7 +40,7 @@ fn a_clock_that_steps_moves_the_ticks_and_no_rate() -> Result<()> {
     groups.create("burner")?;
     groups.run("burner", "while :; do :; done")?;
     let offset = home.config().with_file_name("offset");
-    fs::write(&offset, "+0\n")?;
+    clock::set(&offset, 0)?;
     let environment = [
         ("LD_PRELOAD", library.as_os_str()),
         ("FAKETIME_TIMESTAMP_FILE", offset.as_os_str()),

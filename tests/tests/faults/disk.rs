@@ -3,56 +3,14 @@
 use crate::lab::{Groups, Recorder, SOON, bare, carbon, last_pass, own, passes, said};
 use anyhow::{Context, Result, ensure};
 use e2e::dadvisor::Home;
+use e2e::disk::Small;
 use e2e::wait::eventually;
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Enough of them to overfill the memory in some ten seconds.
 const MANY: usize = 200;
-
-/// A file system of 64 MiB, gone with this.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(at: &Path) -> Result<Self> {
-        std::fs::create_dir_all(at)?;
-        let options = c"size=64m,mode=700";
-        mount("tmpfs", at, "tmpfs", MountFlags::empty(), Some(options)).context("mount tmpfs")?;
-        Ok(Self(at.to_owned()))
-    }
-
-    /// Takes what is left of it.
-    fn fill(&self) -> Result<()> {
-        let mut file = std::fs::File::create(self.ballast())?;
-        let error = loop {
-            if let Err(e) = file.write_all(&[0; 4096]) {
-                break e;
-            }
-        };
-        ensure!(error.kind() == std::io::ErrorKind::StorageFull, "{error}");
-        Ok(())
-    }
-
-    fn free(&self) -> Result<()> {
-        Ok(std::fs::remove_file(self.ballast())?)
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        if let Err(e) = unmount(&self.0, UnmountFlags::DETACH) {
-            eprintln!("{} stays mounted: {e}", self.0.display());
-        }
-    }
-}
 
 #[test]
 fn a_full_disk_costs_the_oldest_points_and_nothing_else() -> Result<()> {
@@ -65,7 +23,7 @@ fn a_full_disk_costs_the_oldest_points_and_nothing_else() -> Result<()> {
     let home = Home::new(&settings)?;
     // what is kept to be sent again takes space too
     home.edit(|text| text.replace("[graphite]\n", "[graphite]\nreplay_window = \"2s\"\n"))?;
-    let disk = Small::mount(&home.state())?;
+    let disk = Small::mount(&home.state(), 64)?;
     let dadvisor = home.start()?;
     eventually(SOON, "all are read", || {
         let read = dadvisor.get("/v1/node")?["pass"]["containers"].as_u64();

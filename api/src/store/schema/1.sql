@@ -78,14 +78,12 @@ CREATE TABLE tokens (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   hash TEXT NOT NULL UNIQUE,
-  kind TEXT NOT NULL,
   role TEXT NOT NULL,
   apps TEXT NOT NULL,
   node TEXT,
   topics TEXT,
   created BIGINT NOT NULL,
   expires BIGINT,
-  revoked BIGINT,
   last_used BIGINT
 );
 CREATE TABLE sessions (

@@ -75,6 +75,39 @@ fn the_first_list_is_no_news_and_an_unchanged_one_asks_nothing() {
 }
 
 #[test]
+fn the_inventory_is_whole_once_all_of_a_list_was_seen() {
+    for past in [None, Some(vec![answer(1, 1, false, true).container])] {
+        let (mut desk, stats) = (Desk::new(past), Stats::default());
+        hear(&mut desk, 9, Happening::Started);
+        look_all(&mut desk, &stats, 1);
+        assert!(!desk.whole(), "no list yet");
+        desk.list_began();
+        desk.listed(&[listed(1, 10), listed(2, 20), listed(3, 30), listed(9, 90)], true, 0);
+        while let Some(next) = desk.next_look(8) {
+            let answer = match usize::from_str_radix(&next, 16).unwrap() {
+                2 => Seen::Failed,
+                3 => Seen::Gone,
+                n => seen(n, 1),
+            };
+            desk.looked(&next, answer, &stats);
+        }
+        assert!(!desk.whole(), "one cannot be read");
+        desk.list_began();
+        desk.listed(&[listed(1, 10), listed(2, 20), listed(9, 90)], false, 0);
+        assert!(!desk.whole() && std::mem::take(&mut desk.changed));
+        look_all(&mut desk, &stats, 1);
+        assert!(desk.whole() && desk.take_changed());
+        desk.disconnected();
+        assert!(desk.whole(), "who was there is not forgotten");
+    }
+    let mut empty = Desk::new(None);
+    empty.take_changed();
+    empty.list_began();
+    empty.listed(&[], true, 0);
+    assert!(empty.whole() && empty.take_changed(), "that nothing runs is said");
+}
+
+#[test]
 fn one_look_per_start_is_enough_unless_an_event_was_missed() {
     let (mut desk, stats) = (Desk::new(Some(vec![])), Stats::default());
     for n in [1, 2] {

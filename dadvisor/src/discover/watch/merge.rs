@@ -91,6 +91,7 @@ fn mesos(found: &Found, id: &str, names: &Names) -> Container {
     };
     container.app = task.app.clone();
     container.instance = task.instance.clone();
+    container.task = Some(task.id.clone());
     container.health = task.health;
     // the agent's word is as old as its answer; the scan has looked now
     container.pid = found.pid.or(task.pid);

@@ -33,6 +33,7 @@ struct Running {
     tree: tempfile::TempDir,
     docker: watch::Sender<Arc<Inventory>>,
     list: watch::Receiver<Containers>,
+    seen: watch::Receiver<Seen>,
     stats: Arc<Stats>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
@@ -43,7 +44,9 @@ impl Running {
         let tree = tempfile::tempdir().unwrap();
         fs::create_dir_all(tree.path().join("mesos").join(UCR)).unwrap();
         let (docker, inventory) = watch::channel(Arc::new(Inventory::default()));
-        let (out, list) = watch::channel(Containers::default());
+        let (to_list, list) = watch::channel(Containers::default());
+        let (to_seen, seen) = watch::channel(Seen::default());
+        let out = Out { list: to_list, seen: to_seen };
         let (stats, stop) = (Arc::new(Stats::default()), CancellationToken::new());
         let mut plain = Globs::default();
         plain.add("*.service").unwrap();
@@ -54,9 +57,15 @@ impl Running {
             plain,
         };
         let interval = Duration::from_millis(20);
-        let settings = Settings { places, node: NodeName::new("n"), interval, agent: Some(agent) };
+        let settings = Settings {
+            docker: true,
+            places,
+            node: NodeName::new("n"),
+            interval,
+            agent: Some(agent),
+        };
         let task = tokio::spawn(watch(settings, inventory, out, Arc::clone(&stats), stop.clone()));
-        Self { tree, docker, list, stats, stop, task }
+        Self { tree, docker, list, seen, stats, stop, task }
     }
 
     async fn until(&mut self, what: &str, is: impl Fn(&[Arc<Container>]) -> bool) {
@@ -82,6 +91,21 @@ async fn sources_come_together() {
     let containers = [(web.id.clone(), Arc::new(web))].into();
     running.docker.send_replace(Arc::new(Inventory { containers, ..Inventory::default() }));
     running.until("docker", has("docker/web")).await;
+    assert!(!running.seen.borrow().complete, "nobody has said that this is all");
+    let up = Engine::Up { version: "28".into() };
+    let mut whole = Inventory::clone(&running.docker.borrow());
+    for (engine, is, complete) in
+        [(&up, false, false), (&up, true, true), (&Engine::Hung, true, false), (&up, true, true)]
+    {
+        (whole.engine, whole.whole) = (engine.clone(), is);
+        running.docker.send_replace(Arc::new(whole.clone()));
+        let wanted = |seen: &Seen| seen.engine == *engine && seen.complete == complete;
+        let seen = tokio::time::timeout(Duration::from_secs(10), running.seen.wait_for(wanted));
+        assert!(
+            seen.await.is_ok_and(|s| s.is_ok_and(|s| s.containers.len() == 2)),
+            "{engine:?} {is}"
+        );
+    }
     fs::create_dir(running.tree.path().join("db.service")).unwrap();
     running.until("a unit", has("systemd/db")).await;
     // the follower of Docker ends: what it knew stays
@@ -104,6 +128,11 @@ async fn while_the_agent_recovers_containers_go_by_their_id() {
     }
     assert_eq!(running.stats.agent_errors.load(Relaxed), 1);
     assert_eq!(running.stats.unnamed.load(Relaxed), 1);
+    let up = Engine::Up { version: "28".into() };
+    let whole = Inventory { engine: up.clone(), whole: true, ..Inventory::default() };
+    running.docker.send_replace(Arc::new(whole));
+    let seen = running.seen.wait_for(|seen| seen.engine == up).await.unwrap().clone();
+    assert!(!seen.complete, "one goes by its id");
     running.stop.cancel();
     running.task.await.unwrap();
 }

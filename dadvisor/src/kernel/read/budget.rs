@@ -1,6 +1,6 @@
 //! How many descriptors may be held at once, so that a host with very many containers runs slower instead of out of descriptors.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use common::files;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,28 +9,6 @@ const RESERVE: u64 = 256;
 
 /// Where the limit is unknown or absurd: more than any host needs (10,000 containers, 13 each).
 const MOST: u64 = 131_072;
-
-/// The limits of this process (`RLIMIT_NOFILE`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoFile {
-    /// In force. None: no limit.
-    pub soft: Option<u64>,
-    /// As far as it may be raised. None: no limit.
-    pub hard: Option<u64>,
-}
-
-/// Reads `RLIMIT_NOFILE`.
-pub fn nofile() -> NoFile {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    NoFile { soft: current, hard: maximum }
-}
-
-/// Raises the soft limit to the hard one: to be called once at start, before [`crate::kernel::shared::Kernel::open`].
-pub fn raise_nofile() -> std::io::Result<NoFile> {
-    let NoFile { hard, .. } = nofile();
-    setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard })?;
-    Ok(nofile())
-}
 
 /// The permits that are left.
 #[derive(Debug, Clone)]
@@ -43,7 +21,7 @@ pub struct Permit(Arc<AtomicUsize>);
 impl Budget {
     /// What the limit of this process leaves.
     pub fn of_process() -> Self {
-        let soft = nofile().soft.unwrap_or(MOST).min(MOST);
+        let soft = files::limit().soft.unwrap_or(MOST).min(MOST);
         Self::new(usize::try_from(soft.saturating_sub(RESERVE.min(soft / 2))).unwrap_or(0))
     }
 
@@ -90,9 +68,7 @@ mod tests {
 
     #[test]
     fn the_process_has_a_budget() {
-        assert!(raise_nofile().is_ok());
-        let NoFile { soft, hard } = nofile();
-        assert_eq!(soft, hard);
+        assert!(files::raise().is_ok());
         let left = Budget::of_process().left();
         assert!(left > 0 && left as u64 <= MOST);
     }

@@ -1,8 +1,8 @@
-//! What this process itself takes, from `/proc/self` (its own, whatever `proc_root` says).
+//! What this process itself takes, from `/proc/self`. Reading it is quick and never fails: what cannot be read is absent.
 
 /// Resident memory and CPU time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Own {
+pub struct Own {
     /// Bytes; None if it could not be read.
     pub resident: Option<u64>,
     /// Milliseconds of CPU, user and system.

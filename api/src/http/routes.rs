@@ -1,0 +1,56 @@
+//! Every path on one page.
+
+use super::openapi::{Described, complete};
+use super::state::Api;
+use super::{apps, clusters, events, instances, nodes, own, page, reports, snapshot};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The paths with their description, which is not complete yet.
+fn described() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(apps::list))
+        .routes(routes!(apps::one))
+        .routes(routes!(instances::list))
+        .routes(routes!(instances::one))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::one))
+        .routes(routes!(reports::report))
+        .routes(routes!(clusters::list))
+        .routes(routes!(snapshot::snapshot))
+        .routes(routes!(events::events))
+        .routes(routes!(own::healthz))
+        .routes(routes!(own::readyz))
+        .routes(routes!(own::metrics))
+}
+
+/// The API's description.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    complete(described().into_openapi())
+}
+
+/// All that is answered.
+pub fn router(api: Arc<Api>) -> Router {
+    let description = Bytes::from(openapi().to_json().unwrap_or_default());
+    let description = move || {
+        let json = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")];
+        let answer = (json, description.clone()).into_response();
+        async move { answer }
+    };
+    described()
+        .split_for_parts()
+        .0
+        .route("/openapi.json", get(description))
+        // bodies are capped for every route at the door, by `Limits`
+        .layer(DefaultBodyLimit::disable())
+        .with_state(api)
+        .merge(page::routes())
+}

@@ -1,0 +1,40 @@
+//! What the handlers answer from.
+
+use crate::access::Access;
+use crate::bus::Bus;
+use crate::centre::Centre;
+use crate::config::Config;
+use crate::nodes::Nodes;
+use crate::schedulers::marathon::Marathons;
+use crate::snapshots::Snapshots;
+use common::moment::Moment;
+use common::serve::Counts;
+use common::systemd::Pulse;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The whole centre, as a handler sees it.
+pub struct Api {
+    /// What it was told.
+    pub(crate) config: Config,
+    /// State and events.
+    pub(crate) centre: Centre,
+    /// Readers of the bus.
+    pub(crate) bus: Bus,
+    /// The state at a cursor, ready to be sent.
+    pub(crate) snapshots: Snapshots,
+    /// Who may what.
+    pub(crate) access: Access,
+    /// Reports of agents.
+    pub(crate) nodes: Nodes,
+    /// Followers of Marathon.
+    pub(crate) marathons: Marathons,
+    /// The HTTP side's own figures.
+    pub(crate) counts: Arc<Counts>,
+    /// Progress of the daemon's loop.
+    pub(crate) pulse: Arc<Pulse>,
+    /// When it began.
+    pub(crate) started: Moment,
+    /// Readers are to be told to go.
+    pub(crate) closing: CancellationToken,
+}

@@ -1,0 +1,6 @@
+//! `log-agent`: every line of the log volumes, live to whoever watches and acknowledged by Flume before it counts as shipped.
+//!
+//! The file is the buffer: shipping and viewers are cursors into files, and no line waits in memory.
+
+pub mod beneath;
+pub mod name;
