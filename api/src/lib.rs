@@ -15,6 +15,7 @@ pub mod centre;
 pub mod change;
 pub mod charts;
 pub mod config;
+pub mod figures;
 mod http;
 pub mod nodes;
 pub mod reconcile;
