@@ -151,7 +151,7 @@ impl Sweep {
     }
 
     /// Writes what is new, and when agents were last heard of if the store has that from longer ago than `every`.
-    async fn write(&mut self, every: Duration, now: Now) {
+    pub async fn write(&mut self, every: Duration, now: Now) {
         let inner = Arc::clone(&self.nodes.inner);
         let store = inner.centre.store();
         let rows: Vec<_> = std::mem::take(&mut *lock(&inner.unwritten)).into_iter().collect();
