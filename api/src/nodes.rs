@@ -221,13 +221,15 @@ impl Nodes {
         Now { mono: self.inner.started.elapsed(), wall: Moment::now() }
     }
 
-    /// What the nodes said last, for deciding what a scheduler's word changes. Look inside the decision, so that no report comes between.
-    pub fn view(&self) -> &Arc<RwLock<NodeFactsView>> {
-        &self.inner.view
+    /// Looks at what the nodes said last: for deciding what a scheduler's word changes. Call it inside the decision, so that no report comes
+    /// between.
+    pub fn with_view<T>(&self, look: impl FnOnce(&NodeFactsView) -> T) -> T {
+        look(&self.inner.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn with_view<T>(&self, look: impl FnOnce(&NodeFactsView) -> T) -> T {
-        look(&self.inner.view.read().unwrap_or_else(PoisonError::into_inner))
+    /// The same, to be held by whoever decides.
+    pub fn view(&self) -> Arc<RwLock<NodeFactsView>> {
+        Arc::clone(&self.inner.view)
     }
 
     /// What a node's dadvisor said last.

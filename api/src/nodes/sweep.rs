@@ -209,6 +209,7 @@ impl Sweep {
         self.taken_over = now.mono;
         // more than a round back: rows are written late and by other clocks
         let since = now.wall.before(4 * LONGER);
+        load::take_over_silence(&self.nodes);
         match load::take_over(&self.nodes, since, now).await {
             Ok(()) => self.taking_over.recovered(),
             Err(error) => self.taking_over.failed(&error),
