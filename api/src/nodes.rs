@@ -22,6 +22,8 @@ mod load;
 pub(crate) mod rows;
 mod run;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 pub use counts::Counts;
 pub use error::ReportError;
