@@ -71,3 +71,6 @@ impl Marathons {
         self.followers.iter().for_each(|shared| shared.expose(out));
     }
 }
+
+#[cfg(test)]
+mod tests;
