@@ -83,7 +83,7 @@ pub async fn assemble(
     let access = Access::open(store, &config.state_dir(), tasks, stop.clone()).await?;
     let clusters = Clusters::new(&config.clusters);
     let nodes = Nodes::open(centre.clone(), clusters, tasks, stop.clone()).await?;
-    let marathons = Marathons::start(&config.clusters, &centre, &nodes.view(), tasks, closing);
+    let marathons = Marathons::start(&config.clusters, &centre, &nodes, tasks, closing);
     let figures = Figures::open(centre.clone(), &config.graphite, &config.state_dir())?;
     if let Some(figures) = figures.clone() {
         tasks.spawn(figures.run(stop.clone()));
