@@ -3,6 +3,7 @@
 
 mod apps;
 mod caller;
+mod charts;
 mod clusters;
 mod events;
 mod extract;
@@ -14,6 +15,7 @@ mod openapi;
 mod own;
 mod page;
 mod problem;
+mod render;
 mod reports;
 mod routes;
 mod snapshot;

@@ -2,7 +2,9 @@
 
 use super::openapi::{Described, complete};
 use super::state::Api;
-use super::{apps, clusters, events, instances, nodes, own, page, reports, snapshot};
+use super::{
+    apps, charts, clusters, events, instances, nodes, own, page, render, reports, snapshot,
+};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
@@ -27,6 +29,8 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(clusters::list))
         .routes(routes!(snapshot::snapshot))
         .routes(routes!(events::events))
+        .routes(routes!(charts::figures))
+        .routes(routes!(render::get, render::post))
         .routes(routes!(own::healthz))
         .routes(routes!(own::readyz))
         .routes(routes!(own::metrics))
