@@ -8,10 +8,11 @@ mod tests;
 
 use crate::centre::Centre;
 use crate::scope::Scope;
+use crate::world::World;
 use bytes::Bytes;
 use common::api_types::digest::Digest;
-use common::api_types::{AppSpec, Instance, Kind, Node};
-use common::ids::Cursor;
+use common::api_types::{AppSpec, Instance, Kind, Node, Topic};
+use common::ids::{Cursor, NodeName};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
@@ -194,10 +195,21 @@ struct View<'a> {
     nodes: Vec<&'a Node>,
 }
 
+/// The instances in scope, by key. Most scopes are a node each: those need not look at everything.
+fn instances(world: &World, scope: &Scope) -> Vec<Arc<Instance>> {
+    match scope.topics() {
+        [Topic::Node(name)] => {
+            let name = NodeName::new(name.as_str());
+            world.on_node(&name).filter(|i| scope.instance(i)).cloned().collect()
+        }
+        _ => world.instances().filter(|i| scope.instance(i)).cloned().collect(),
+    }
+}
+
 fn render(centre: &Centre, scope: &Scope) -> Result<Rendered, String> {
     let (cursor, apps, instances, nodes) = centre.read(|world| {
         let apps: Vec<_> = world.apps().filter(|a| scope.app(a)).cloned().collect();
-        let instances: Vec<_> = world.instances().filter(|i| scope.instance(i)).cloned().collect();
+        let instances = instances(world, scope);
         let nodes: Vec<_> = world.nodes().filter(|n| scope.node(n)).cloned().collect();
         (world.cursor().clone(), apps, instances, nodes)
     });

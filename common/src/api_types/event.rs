@@ -1,6 +1,7 @@
 //! An event of the bus (contracts.md section 1).
 
 use super::entity::Entity;
+use super::{AppSpec, Instance, Node};
 use crate::ids::Cursor;
 use crate::moment::Moment;
 use serde::{Deserialize, Serialize};
@@ -96,21 +97,21 @@ impl Event {
     /// What a follower does with it: put the entity in its place, or forget it. None if it changes no entity, and for payloads that are
     /// not what the type promises.
     pub fn effect(&self) -> Option<Effect> {
-        let read = self.payload.clone();
+        // from the payload as it is, which spares a copy of it
+        let payload = &self.payload;
         Some(match self.kind {
-            EventType::AppChanged => Effect::Put(Entity::App(serde_json::from_value(read).ok()?)),
+            EventType::AppChanged => Effect::Put(Entity::App(AppSpec::deserialize(payload).ok()?)),
             EventType::AppDeleted => {
-                let app: super::AppSpec = serde_json::from_value(read).ok()?;
-                Effect::Forget(Entity::App(app))
+                Effect::Forget(Entity::App(AppSpec::deserialize(payload).ok()?))
             }
             EventType::InstanceChanged | EventType::HealthChanged => {
-                Effect::Put(Entity::Instance(Box::new(serde_json::from_value(read).ok()?)))
+                Effect::Put(Entity::Instance(Box::new(Instance::deserialize(payload).ok()?)))
             }
             EventType::InstanceGone => {
-                Effect::Forget(Entity::Instance(Box::new(serde_json::from_value(read).ok()?)))
+                Effect::Forget(Entity::Instance(Box::new(Instance::deserialize(payload).ok()?)))
             }
             EventType::NodeChanged | EventType::NodeSilent => {
-                Effect::Put(Entity::Node(serde_json::from_value(read).ok()?))
+                Effect::Put(Entity::Node(Node::deserialize(payload).ok()?))
             }
             EventType::OomKilled | EventType::TicketUsed | EventType::Other => return None,
         })
