@@ -22,10 +22,14 @@ use futures_util::future::BoxFuture;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
 #[cfg(test)]
 pub(crate) use testing::{TestStore, sqlite, test_stores};
+
+/// Longest time of one transaction, waiting for the turn included.
+pub(crate) const LONGEST: Duration = Duration::from_secs(15);
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +66,9 @@ pub enum Error {
     /// The database refused, or is away.
     #[error("store: {0}")]
     Sql(#[from] sqlx::Error),
+    /// It did not answer; whether the last thing it was told has happened is not known.
+    #[error("store: no answer in {0:?}")]
+    Slow(Duration),
     /// A row does not hold what it should.
     #[error("store: table {table}, row \"{row}\": {what}")]
     Row {
@@ -132,6 +139,16 @@ impl Store {
     /// Does `work` in one transaction: commits when it answers Ok, else nothing of it has happened. An error of the commit itself leaves
     /// open whether it happened, as always over a network.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<Error>,
+        F: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, E>>,
+    {
+        // a database that has vanished must not keep the turn
+        let written = tokio::time::timeout(LONGEST, self.written(work)).await;
+        written.unwrap_or_else(|_| Err(Error::Slow(LONGEST).into()))
+    }
+
+    async fn written<T, E, F>(&self, work: F) -> Result<T, E>
     where
         E: From<Error>,
         F: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, E>>,

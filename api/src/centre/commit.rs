@@ -11,10 +11,7 @@ use sqlx::AnyConnection;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-/// Longest time of one transaction.
-pub(super) const LONGEST: Duration = Duration::from_secs(15);
 /// Events that are read at once.
 const PAGE: u32 = 1_000;
 /// Further behind than this, the state is loaded anew.

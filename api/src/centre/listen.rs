@@ -5,9 +5,13 @@ use super::Centre;
 use crate::store;
 use common::backoff::{self, Backoff};
 use common::logging::Episode;
-use sqlx::AnyConnection;
-use sqlx::Executor;
 use sqlx::postgres::PgListener;
+use sqlx::{AnyConnection, Error, Executor};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// After so long without a word it listens anew.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// Tells the others, when the transaction commits. The epoch keeps stores that share a database apart; it is hexadecimal.
 pub(super) async fn notify(
@@ -28,18 +32,22 @@ pub(super) async fn run(centre: Centre) {
 async fn follow(centre: Centre) {
     let (mut back_off, mut episode) = (Backoff::default(), Episode::new("store: LISTEN"));
     let channel = format!("qae_{}", centre.epoch());
-    loop {
+    'listen: loop {
         let listening = async {
             let mut listener = PgListener::connect(centre.inner.store.url()).await?;
             listener.listen(&channel).await?;
-            Ok::<_, sqlx::Error>(listener)
+            Ok::<_, Error>(listener)
         };
         let error = match listening.await {
             Ok(mut listener) => {
                 episode.recovered();
                 back_off.worked();
                 loop {
-                    match listener.recv().await {
+                    // a connection can be cut without a word
+                    match timeout(SILENCE, listener.recv())
+                        .await
+                        .unwrap_or(Err(Error::PoolTimedOut))
+                    {
                         // our own come back too
                         Ok(told) => {
                             let seq = told.payload().parse::<u64>().unwrap_or(u64::MAX);
@@ -47,6 +55,7 @@ async fn follow(centre: Centre) {
                                 centre.inner.nudge.notify_one();
                             }
                         }
+                        Err(Error::PoolTimedOut) => continue 'listen,
                         Err(e) => break e,
                     }
                 }

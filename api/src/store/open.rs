@@ -3,7 +3,7 @@
 use super::{Engine, Error, Inner, Store};
 use rustix::fs::FlockOperation;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, ConnectOptions, Executor};
+use sqlx::{AnyPool, ConnectOptions, Connection, Executor};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,17 @@ fn scheme(url: &str) -> String {
 }
 
 async fn postgres(url: &str) -> Result<Inner, Error> {
-    let pool = AnyPoolOptions::new().max_connections(10).acquire_timeout(PATIENCE);
+    let pool = AnyPoolOptions::new()
+        .max_connections(10)
+        .acquire_timeout(PATIENCE)
+        // sqlx asks without a time limit whether a connection still works before it takes it back; one to a host that has vanished
+        // would be missing until the kernel gives up, a quarter of an hour later
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let works = tokio::time::timeout(PATIENCE, connection.ping()).await;
+                works.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+            })
+        });
     let read = pool.connect_with(quiet(url)?).await?;
     Ok(Inner {
         url: url.to_owned(),
