@@ -39,12 +39,14 @@ pub(super) async fn run(centre: Centre, draft: Draft, mut queue: mpsc::Receiver<
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(MOST);
     loop {
+        // no order among them: a store that takes long to fail, or others that write all the time, must not keep decisions waiting
         tokio::select! {
-            biased;
             () = centre.stopping().cancelled() => break,
-            // others first: decisions want the newest world, and the look is cheap
             () = centre.inner.nudge.notified() => writer.look().await,
-            _ = look.tick() => writer.look().await,
+            _ = look.tick() => {
+                writer.look().await;
+                look.reset();
+            }
             taken = queue.recv_many(&mut batch, MOST) => {
                 if taken == 0 {
                     return;
