@@ -4,6 +4,7 @@ use crate::support::{AGAIN, Lab, SOON};
 use anyhow::{Result, ensure};
 use e2e::marathon::{Fault, Version};
 use e2e::wait::eventually;
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 const EMPTY: &str = r#"{"apps":[]}"#;
@@ -40,23 +41,41 @@ fn a_leader_that_goes_in_mid_list() -> Result<()> {
     let lab = Lab::new(Version::V1_9)?;
     let tasks = lab.marathon.run_app("/a", 4)?;
     lab.until(SOON, &tasks)?;
+    lab.marathon.fault(Fault::Cut("/v2/apps".into(), 700));
+    lab.marathon.close_streams();
+    lab.until_cluster(AGAIN, "away", "end of file before message length reached")?;
+    ensure!(lab.tasks()?.len() == 4);
+    lab.marathon.heal();
+    lab.until_cluster(AGAIN, "following", "")?;
+    lab.until(SOON, &tasks)
+}
+
+#[test]
+fn an_answer_that_is_no_list_is_not_an_empty_one() -> Result<()> {
+    let lab = Lab::new(Version::V1_9)?;
+    let tasks = lab.marathon.run_app("/a", 4)?;
+    lab.until(SOON, &tasks)?;
     for fault in [
-        Fault::Cut("/v2/apps".into(), 700),
         Fault::Body("/v2/apps".into(), r#"{"message":"starting"}"#.into()),
         Fault::Body("/v2/apps".into(), "<html>".into()),
         Fault::Status("/v2/apps".into(), 503),
     ] {
         lab.marathon.fault(fault.clone());
-        lab.marathon.close_streams();
-        let before = lab.figure("list_failures_total")?;
+        let before = (lab.figure("list_failures_total")?, lab.figure("lists_total")?);
+        // whatever was known of the cluster is to be looked at again
+        lab.marathon.tell("group_change_success", json!({"groupId": "/"}));
         eventually(AGAIN, "a list that failed", || {
-            ensure!(lab.figure("list_failures_total")? > before, "{fault:?}");
+            ensure!(lab.figure("list_failures_total")? > before.0, "{fault:?}");
+            Ok(())
+        })?;
+        lab.marathon.heal();
+        eventually(AGAIN, "one that did not", || {
+            ensure!(lab.figure("lists_total")? > before.1, "{fault:?}");
             Ok(())
         })?;
         ensure!(lab.tasks()?.len() == 4, "{fault:?}");
-        lab.marathon.heal();
-        lab.until_cluster(Duration::from_secs(30), "following", "")?;
     }
+    ensure!(lab.figure("failures_total")? == 0.0, "the stream was left");
     lab.until(SOON, &tasks)
 }
 
