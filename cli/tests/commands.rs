@@ -1,5 +1,6 @@
 //! Every command of the built `qae` against a played centre: what it prints, what it asks, how it ends.
 
+#[cfg(test)]
 mod played;
 
 use played::{HOSTILE, Played, Ran, event, qae};

@@ -87,11 +87,11 @@ pub async fn run(client: &mut Client, asked: &args::Logs) -> Result<(), Error> {
     }
 }
 
+/// Instances, each with the address of its lines.
+type Ways<'a> = Vec<(&'a Door, Url)>;
+
 /// The instances with a way in, and what is to say of the others.
-fn sorted<'a>(
-    doors: &'a [Door],
-    asked: &args::Logs,
-) -> Result<(Vec<(&'a Door, Url)>, Vec<String>), Error> {
+fn sorted<'a>(doors: &'a [Door], asked: &args::Logs) -> Result<(Ways<'a>, Vec<String>), Error> {
     let mut ways = Vec::new();
     let mut without = Vec::new();
     for door in doors {

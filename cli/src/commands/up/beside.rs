@@ -56,7 +56,10 @@ pub async fn run(
         };
         let ended = tokio::select! {
             ended = &mut running => ended.map_err(|e| part("dadvisor", &e, exit_for(&e))),
-            () = late => Ok(tracing::warn!("dadvisor did not end in time")),
+            () = late => {
+                tracing::warn!("dadvisor did not end in time");
+                Ok(())
+            }
         };
         // whatever ended it, nothing here goes on without it
         stop.token.cancel();
