@@ -38,6 +38,9 @@ pub async fn run(client: &mut Client, asked: &args::Logs) -> Result<(), Error> {
         return Err(Error::Missing(format!("{} has no instances now", asked.target)));
     }
     let (reachable, mut trouble) = sorted(&ticket.instances, asked)?;
+    if reachable.is_empty() {
+        return Err(Error::Missing(trouble.join("\n")));
+    }
     for why in &trouble {
         note(why);
     }
