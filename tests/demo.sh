@@ -51,7 +51,9 @@ run() { # NAME OPTION... -- SCRIPT
   local name=$1 options=()
   shift
   while [ "$1" != -- ]; do options+=("$1"); shift; done
-  docker_cli run -d --name "qae-$mark-$name" --label "qae.test=$mark" "${options[@]}" "$IMAGE" sh -c "$2" >/dev/null
+  # its warnings about this machine's network are no part of the show
+  docker_cli run -d --name "qae-$mark-$name" --label "qae.test=$mark" "${options[@]}" "$IMAGE" sh -c "$2" >"$state/run" 2>&1 ||
+    die "docker run: $(cat "$state/run")"
 }
 serve='mkdir -p /www; echo well >/www/index.html; exec httpd -f -p 8080 -h /www'
 for n in 1 2; do
