@@ -48,7 +48,8 @@ pub async fn run(
         // on loopback beside its only reader: no TLS unless the host's agents have a certificate
         let tls = config.node.tls.as_ref().map(|files| tls::Server::load(&files.cert, &files.key));
         let tls = tls.transpose().map_err(|e| part("dadvisor", &e, Exit::BadConfig))?;
-        let running = dadvisor::run(config.clone(), listener, tls, stop.clone());
+        let own = Stop { token: stop.token.clone(), ..Stop::default() };
+        let running = dadvisor::run(config.clone(), listener, tls, own);
         tokio::pin!(running);
         let late = async {
             stop.token.cancelled().await;
