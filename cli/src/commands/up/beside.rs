@@ -5,7 +5,7 @@ use super::home::{Home, keep_secret};
 use super::part;
 use crate::client::Client;
 use crate::commands::access::{node_token, sign_in_link};
-use crate::commands::print;
+use crate::commands::{note, print};
 use crate::error::Error;
 use crate::place::{Centre, Token};
 use common::config::{Source, api};
@@ -24,6 +24,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long the centre may take to answer for the first time: a large store is read in.
 const START: Duration = Duration::from_secs(60);
+/// How long nothing is said about the wait.
+const SAID: Duration = Duration::from_secs(3);
 /// From one try to the next.
 const AGAIN: Duration = Duration::from_millis(50);
 /// Of the time that a stop may take, this much is dadvisor's.
@@ -94,7 +96,8 @@ async fn answering(home: &Home, source: &Source) -> Result<Client, Error> {
     let mut reader = source.reader()?;
     let api = reader.section::<api::Section>();
     let (api, _) = reader.finish(api)?;
-    let deadline = Instant::now() + START;
+    let begin = Instant::now();
+    let mut patient = false;
     let own = home.dir().join("api/admin-token");
     loop {
         let asked = async {
@@ -120,11 +123,17 @@ async fn answering(home: &Home, source: &Source) -> Result<Client, Error> {
                 );
                 return Err(part("the centre", why, Exit::Missing));
             }
-            Err(error) if Instant::now() > deadline => {
+            Err(error) if begin.elapsed() > START => {
                 let why = format!("not ready within {} s: {error}", START.as_secs());
                 return Err(part("the centre", why, Exit::Missing));
             }
-            Err(_) => sleep(AGAIN).await,
+            Err(error) => {
+                if !patient && begin.elapsed() > SAID {
+                    note(&format!("the centre is not ready yet: {error}"));
+                    patient = true;
+                }
+                sleep(AGAIN).await;
+            }
         }
     }
 }
