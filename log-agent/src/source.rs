@@ -63,8 +63,6 @@ pub struct Source {
     holds: AtomicUsize,
     /// In the list of what grew, or about to be.
     pub(crate) queued: AtomicBool,
-    /// A reader found other bytes before its mark than it had consumed.
-    pub(crate) suspected: AtomicBool,
 }
 
 /// What changes in a source's life.
@@ -78,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) seen: Mark,
     /// Where shipping starts in this generation; None until it is known that this is no copy of a file that is shipped already.
     pub(crate) start: Option<Mark>,
+    /// Where a reader found other bytes before its mark than it had consumed.
+    pub(crate) suspected: Option<Place>,
     /// As far as readers of this generation that ship have got.
     pub(crate) read_to: u64,
     pub(crate) acknowledged: Mark,
@@ -96,7 +96,6 @@ impl Source {
             tide: OnceLock::new(),
             holds: AtomicUsize::new(0),
             queued: AtomicBool::new(false),
-            suspected: AtomicBool::new(false),
         }
     }
 

@@ -148,6 +148,8 @@ pub struct VolumeFigures {
     pub refused: BTreeMap<&'static str, u64>,
     /// Gaps since the start, and their bytes, by reason.
     pub gaps: BTreeMap<&'static str, (u64, u64)>,
+    /// How often it had so many births, renames and deaths that it was looked at now and then instead.
+    pub storms: u64,
     /// Why the volume itself cannot be read, if it cannot.
     pub fault: Option<String>,
 }

@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// So many NUL bytes in a row are no text: a hole, or what a writer left that did not notice a truncation.
 const NULS: usize = 64;
@@ -49,7 +48,7 @@ impl Source {
         let read = self.read_at(place.mark.offset, buf)?;
         if !self.still(&place.mark)? {
             // the follower looks again and begins a generation
-            self.suspected.store(true, Ordering::Release);
+            self.inner().suspected = Some(*place);
             return Ok(Step::Restart);
         }
         {
