@@ -10,6 +10,7 @@
 
 mod copies;
 mod departed;
+mod found;
 mod look;
 mod memory;
 mod rounds;

@@ -57,7 +57,6 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Source {
     id: SourceId,
-    root: Arc<Root>,
     inner: Mutex<Inner>,
     tide: OnceLock<watch::Sender<Tide>>,
     holds: AtomicUsize,
@@ -68,6 +67,7 @@ pub struct Source {
 /// What changes in a source's life.
 #[derive(Debug)]
 pub(crate) struct Inner {
+    pub(crate) root: Arc<Root>,
     pub(crate) volume: Arc<Volume>,
     pub(crate) name: Arc<FileName>,
     pub(crate) identity: Identity,
@@ -88,10 +88,9 @@ pub(crate) struct Inner {
 }
 
 impl Source {
-    pub(crate) fn new(id: SourceId, root: Arc<Root>, inner: Inner) -> Self {
+    pub(crate) fn new(id: SourceId, inner: Inner) -> Self {
         Self {
             id,
-            root,
             inner: Mutex::new(inner),
             tide: OnceLock::new(),
             holds: AtomicUsize::new(0),

@@ -1,14 +1,11 @@
 //! What is under the names of a volume: listing directories, checking names.
 
 use super::Follower;
-use super::tree::{Dir, DirId, Followed, Slot, Task, VolId, What, Writes};
-use crate::beneath::{Entry, Kind, Refused, Root, Stat};
-use crate::identity::{HASHED, Head, Identity, Mark, Seen, Verdict, judge};
+use super::tree::{Dir, DirId, Slot, Task, VolId, What, Writes};
+use crate::beneath::{Entry, Kind, Refused, Root};
 use crate::name::{FileName, NameError};
-use crate::source::{Inner, Source, SourceId, State, Tide};
+use crate::source::SourceId;
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -35,7 +32,7 @@ impl Follower {
         }
     }
 
-    fn root(&self, vol: VolId) -> Option<Arc<Root>> {
+    pub(super) fn root(&self, vol: VolId) -> Option<Arc<Root>> {
         self.vols.get(&vol)?.root.clone()
     }
 
@@ -162,7 +159,7 @@ impl Follower {
                 Some(Slot { what: What::File(source), ino: known }) if known == ino => {
                     return self.touch(source);
                 }
-                _ => self.file(vol, id, key, &name, ino, now),
+                _ => self.file(vol, (id, key), &name, ino, now),
             },
         };
         self.put(id, key, before, Slot { ino, what });
@@ -243,196 +240,6 @@ impl Follower {
         );
         What::Dir(id)
     }
-
-    /// A file under a name: one that is followed already, or a new one.
-    fn file(
-        &mut self,
-        vol: VolId,
-        dir: DirId,
-        key: &[u8],
-        name: &FileName,
-        ino: u64,
-        now: Instant,
-    ) -> What {
-        let Some(root) = self.root(vol) else { return What::No("gone") };
-        let followed = self.by_inode.get(&(root.dev(), ino)).copied();
-        if let Some(id) = followed {
-            match self.moved(id, vol, dir, key, name) {
-                Some(what) => return what,
-                None => return What::No("hard_link"),
-            }
-        }
-        let known = self.memory.has(ino);
-        if !known && !self.wanted.admits(name) {
-            return What::No("excluded");
-        }
-        if self.vols.get(&vol).is_none_or(|v| v.sources.len() >= self.shared.settings.limits.files)
-        {
-            return What::No("too_many");
-        }
-        match root.open_file(name) {
-            Ok((file, stat)) if stat.ino == ino => {
-                self.found(vol, (dir, key), name, root, file, stat, now)
-            }
-            Ok(_) => What::No("replaced"),
-            Err(refused) => What::No(refused.reason()),
-        }
-    }
-
-    /// A followed file under another name: it was renamed, unless its old name still names it.
-    fn moved(
-        &mut self,
-        id: SourceId,
-        vol: VolId,
-        dir: DirId,
-        key: &[u8],
-        name: &FileName,
-    ) -> Option<What> {
-        let followed = self.followed.get(&id)?;
-        let old = followed.source.name();
-        let placed = followed.at.is_some();
-        if placed && (followed.vol, &*old) != (vol, name) {
-            let ino = followed.source.identity().ino;
-            let still = self.root(followed.vol).and_then(|root| root.look(&old).ok());
-            if still.is_some_and(|(_, at)| at == ino) {
-                return None;
-            }
-        }
-        let owner = self.vols.get(&vol)?.owner.clone();
-        let followed = self.followed.get_mut(&id)?;
-        if followed.vol != vol {
-            if let Some(was) = self.vols.get_mut(&followed.vol) {
-                was.sources.remove(&id);
-                was.deleted.retain(|s| *s != id);
-            }
-            followed.vol = vol;
-        }
-        followed.at = Some((dir, key.into()));
-        followed.searched = None;
-        let vol = self.vols.get_mut(&vol)?;
-        vol.sources.insert(id);
-        vol.deleted.retain(|s| *s != id);
-        {
-            let mut inner = followed.source.inner();
-            inner.volume = owner;
-            if *inner.name != *name {
-                inner.name = Arc::new(name.clone());
-                inner.tide.state = State::Rotated;
-            } else if inner.tide.state == State::Deleted {
-                inner.tide.state = State::Rotated;
-            }
-        }
-        followed.source.publish();
-        self.set_changed = true;
-        self.touch(id);
-        Some(What::File(id))
-    }
-
-    /// A file nobody follows yet.
-    #[allow(clippy::too_many_arguments, reason = "what is known of one file")]
-    fn found(
-        &mut self,
-        vol: VolId,
-        at: (DirId, &[u8]),
-        name: &FileName,
-        root: Arc<Root>,
-        file: File,
-        stat: Stat,
-        now: Instant,
-    ) -> What {
-        let mut head = [0; HASHED];
-        let got = file.read_at(&mut head, 0).unwrap_or(0);
-        let head = &head[..got];
-        let identity =
-            Identity { dev: stat.dev, ino: stat.ino, birth: stat.birth, head: Head::of(head) };
-        let known = self.memory.take(&identity);
-        let (mut start, mut before, mut state) = (None, None, State::Live);
-        if let Some(known) = known {
-            let mark = known.mark;
-            let verdict = judge(
-                &known.identity,
-                &mark,
-                &Seen { birth: stat.birth, head, before: &tail(&file, mark) },
-            );
-            if verdict == Verdict::Same {
-                start = Some(mark);
-            }
-            if verdict != Verdict::Reused {
-                before = Some(super::tree::Before { head: known.identity.head, mark });
-                if known.name != *name {
-                    state = State::Rotated;
-                }
-            } else if !self.wanted.admits(name) {
-                return What::No("excluded");
-            }
-        } else if !self.wanted.admits(name) {
-            return What::No("excluded");
-        }
-        let resumed = start.unwrap_or(Mark::START);
-        let Some(owner) = self.vols.get(&vol).map(|v| v.owner.clone()) else {
-            return What::No("gone");
-        };
-        let id = SourceId(self.next_id());
-        let source = Arc::new(Source::new(
-            id,
-            root,
-            Inner {
-                volume: owner,
-                name: Arc::new(name.clone()),
-                identity,
-                // the first look finds its length
-                tide: Tide { len: resumed.offset, generation: 0, state },
-                seen: resumed,
-                start,
-                suspected: None,
-                read_to: resumed.offset,
-                acknowledged: resumed,
-                changed_ns: 0,
-                modified_ms: stat.modified_ms,
-                file: Some(Arc::new(file)),
-            },
-        ));
-        self.open += 1;
-        self.by_inode.insert((stat.dev, stat.ino), id);
-        self.heads.add(identity.head, id);
-        if start.is_some() {
-            before = None;
-        }
-        if let Some(before) = before {
-            self.heads.add(before.head, id);
-        }
-        self.followed.insert(
-            id,
-            Followed {
-                source: source.clone(),
-                vol,
-                at: Some((at.0, at.1.into())),
-                touched: false,
-                grown: now,
-                undecided: start.is_none(),
-                waits: false,
-                before,
-                searched: None,
-                on_disk: 0,
-            },
-        );
-        if let Some(vol) = self.vols.get_mut(&vol) {
-            vol.sources.insert(id);
-        }
-        self.shared.shown().sources.insert(id, source);
-        self.set_changed = true;
-        self.touch(id);
-        What::File(id)
-    }
-}
-
-/// The bytes before a mark as they are now.
-fn tail(file: &File, mark: Mark) -> Vec<u8> {
-    let mut before = vec![0; mark.behind()];
-    let from = mark.offset - before.len() as u64;
-    let got = file.read_at(&mut before, from).unwrap_or(0);
-    before.truncate(got);
-    before
 }
 
 /// Refusals that may be over without the directory telling so by another inode.

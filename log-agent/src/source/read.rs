@@ -114,7 +114,7 @@ impl Source {
         if let Some(file) = &inner.file {
             return Ok(file.clone());
         }
-        let (file, stat) = self.root.open_file(&inner.name).map_err(|refused| match refused {
+        let (file, stat) = inner.root.open_file(&inner.name).map_err(|refused| match refused {
             Refused::System(error) => error,
             Refused::Gone => io::ErrorKind::NotFound.into(),
             refused => io::Error::other(refused.to_string()),

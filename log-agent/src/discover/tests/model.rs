@@ -1,0 +1,1 @@
+//! Random actions on real files against a small model.
