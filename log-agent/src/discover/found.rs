@@ -109,6 +109,8 @@ impl Follower {
         let seen = Seen { birth: stat.birth, head, before: &before(file, known.mark) };
         let verdict = judge(&known.identity, &known.mark, &seen);
         if verdict == Verdict::Reused {
+            // a copy of the old file may still be found
+            self.memory.remember(known);
             return self.wanted.admits(name).then_some(new);
         }
         let state = if known.name == *name { State::Live } else { State::Rotated };

@@ -33,8 +33,8 @@ struct Lab {
 struct Shipped {
     cursors: BTreeMap<SourceId, Place>,
     known: BTreeMap<(u64, u64), Known>,
-    /// The bytes of each inode and generation, in the order they were read.
-    bytes: Vec<u8>,
+    /// The bytes of each file, in the order they were read.
+    bytes: BTreeMap<(u64, u64, Option<(i64, u32)>), Vec<u8>>,
     skipped: u64,
 }
 
@@ -132,7 +132,8 @@ impl Lab {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.shipped.bytes).into_owned()
+        let all: Vec<u8> = self.shipped.bytes.values().flatten().copied().collect();
+        String::from_utf8_lossy(&all).into_owned()
     }
 
     fn source(&self, name: &str) -> Option<Arc<Source>> {
@@ -176,6 +177,7 @@ impl Shipped {
             Some(place) if place.generation == start.generation => *place,
             _ => start,
         };
+        let of = source.identity();
         let mut buf = vec![0; 64 << 10];
         loop {
             match source.read_on(&place, &mut buf) {
@@ -184,7 +186,8 @@ impl Shipped {
                     let keep = place.mark.behind();
                     let mut before = vec![0; keep];
                     source.read_at(place.mark.offset - keep as u64, &mut before).unwrap();
-                    self.bytes.extend_from_slice(&buf[..read]);
+                    let bytes = self.bytes.entry((of.dev, of.ino, of.birth)).or_default();
+                    bytes.extend_from_slice(&buf[..read]);
                     before.extend_from_slice(&buf[..read]);
                     place.mark = Mark::at(place.mark.offset + read as u64, &before);
                 }
