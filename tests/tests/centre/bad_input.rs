@@ -84,7 +84,7 @@ fn cursors_topics_and_queries() -> Result<()> {
         ("/v1/apps?limit=0".to_owned(), 400, "bad_query"),
         ("/v1/apps?limit=1001".to_owned(), 400, "bad_query"),
         ("/v1/apps?colour=red".to_owned(), 400, "bad_query"),
-        ("/v1/apps?cursor=%00".to_owned(), 400, "bad_cursor"),
+        ("/v1/apps?cursor=%00".to_owned(), 400, "bad_query"),
         ("/v1/apps/none".to_owned(), 404, "not_found"),
         ("/v1/nothing".to_owned(), 404, "not_found"),
         ("/v1/metrics?metric=cpu.percent".to_owned(), 400, "bad_query"),
