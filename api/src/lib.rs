@@ -33,6 +33,7 @@ pub mod world;
 use access::Access;
 use bus::Bus;
 use centre::Centre;
+use common::moment::Moment;
 use common::serve::{self, Counts, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
 use common::systemd::{Pulse, watchdog};
@@ -48,6 +49,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -131,7 +133,7 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
         counts: counts.clone(),
         pulse: Arc::new(Pulse::default()),
         closing: stop.token.clone(),
-        started: common::moment::Moment::now(),
+        started: Moment::now(),
         config,
     });
     start::announce(&api.config, address);
@@ -167,6 +169,15 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     deadline.run("storing what waits", tasks.wait()).await;
     deadline.run("closing the store", store.close()).await;
     if died { Err(Error::Ended { part: "the HTTP side" }) } else { Ok(()) }
+}
+
+/// The way back in when every admin token is lost: makes a new one on this host, and says which file has it. No daemon may have the store.
+pub async fn new_admin_token(config: &Config) -> Result<PathBuf, Error> {
+    state_dir(&config.state_dir())?;
+    let store = Store::open(&config.store_url()).await?;
+    let path = access::renew_admin(&store, &config.state_dir(), Moment::now()).await;
+    store.close().await;
+    Ok(path?)
 }
 
 /// Makes the state directory, for this user alone.
