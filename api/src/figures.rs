@@ -119,7 +119,7 @@ impl Figures {
             // figures go on; the kills are counted when the store answers again
             Err(error) => kept.counting.failed(&error),
         }
-        let apps = self.centre.read(|world| counted(world));
+        let apps = self.centre.read(counted);
         let mut batch = Batch::default();
         batch.restart(mark);
         print(&mut batch, &self.namers, &apps, kept.loaded.as_ref());

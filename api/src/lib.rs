@@ -35,24 +35,18 @@ use bus::Bus;
 use centre::Centre;
 use common::moment::Moment;
 use common::serve::{self, Counts, Limits};
+use common::serve::{self, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
-use common::systemd::{Pulse, watchdog};
-use common::{files, tls};
+use common::systemd::watchdog;
+use common::{carbon, files, tls};
 use config::Config;
-use http::state::Api;
-use nodes::Nodes;
-use reconcile::Clusters;
-use schedulers::marathon::Marathons;
-use snapshots::Snapshots;
+use start::Ground;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +60,9 @@ pub enum Error {
     /// What agents last reported cannot be read from it.
     #[error(transparent)]
     Nodes(#[from] nodes::ReportError),
+    /// The spool of figures cannot be opened.
+    #[error(transparent)]
+    Carbon(#[from] carbon::Error),
     /// Nobody could be let in.
     #[error(transparent)]
     Access(#[from] access::Error),
@@ -136,22 +133,27 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
         started: Moment::now(),
         config,
     });
+    let ground = Ground::default();
+    let api = start::assemble(config, store.clone(), &ground, &stop.token)
+        .await
+        .inspect_err(|_| ground.stop.cancel())?;
     start::announce(&api.config, address);
     let router = http::router(api.clone());
     let mut served = tokio::spawn(serve::serve_tls(
         listener,
         router,
         Limits::centre(),
-        counts,
+        api.counts.clone(),
         certificate.clone(),
         stop.token.clone(),
     ));
-    tasks.spawn(tell::systemd(api.clone(), ground.clone()));
+    let Ground { tasks, stop: ending } = ground;
+    tasks.spawn(tell::systemd(api.clone(), ending.clone()));
     tasks.spawn({
-        let (pulse, ground) = (api.pulse.clone(), ground.clone());
-        async move { watchdog(&pulse, http::LONGEST_PAUSE, ground).await }
+        let (pulse, ending) = (api.pulse.clone(), ending.clone());
+        async move { watchdog(&pulse, http::LONGEST_PAUSE, ending).await }
     });
-    tasks.spawn(reload::certificate(certificate, stop.reload.clone(), ground.clone()));
+    tasks.spawn(reload::certificate(certificate, stop.reload.clone(), ending.clone()));
 
     let died = tokio::select! {
         // the stop ends the HTTP side too
@@ -164,7 +166,7 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     if !died {
         deadline.run("letting readers go", &mut served).await;
     }
-    ground.cancel();
+    ending.cancel();
     tasks.close();
     deadline.run("storing what waits", tasks.wait()).await;
     deadline.run("closing the store", store.close()).await;

@@ -4,7 +4,8 @@ use api::args::Args;
 use api::config::Config;
 use api::reload;
 use common::exit::{Exit, guarded};
-use common::{logging, serve, stop};
+use common::logging::{self, LevelFilter};
+use common::{serve, stop};
 use std::process::ExitCode;
 use tokio::runtime::Builder;
 
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         print!("{listing}");
         return ExitCode::SUCCESS;
     }
-    if let Err(e) = logging::start(CRATE, None) {
+    if let Err(e) = logging::start_as(NAME, &[CRATE], LevelFilter::INFO, None) {
         return Exit::BadConfig.because(NAME, &e);
     }
     guarded(|| {

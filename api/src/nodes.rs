@@ -22,6 +22,8 @@ mod load;
 pub(crate) mod rows;
 mod run;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 pub use counts::Counts;
 pub use error::ReportError;
@@ -63,7 +65,7 @@ pub struct Nodes {
 struct Inner {
     centre: Centre,
     nodes: RwLock<HashMap<NodeName, Arc<Entry>>>,
-    view: Arc<RwLock<NodeFactsView>>,
+    view: RwLock<NodeFactsView>,
     /// Reports that are to be written.
     unwritten: Mutex<BTreeMap<(NodeName, String), Row>>,
     counts: Counts,
@@ -115,7 +117,7 @@ impl Nodes {
             shared: centre.store().engine() == crate::store::Engine::Postgres,
             centre,
             nodes: RwLock::default(),
-            view: Arc::new(RwLock::new(NodeFactsView::new(clusters))),
+            view: RwLock::new(NodeFactsView::new(clusters)),
             unwritten: Mutex::default(),
             counts: Counts::default(),
             tasks: tasks.clone(),
@@ -223,11 +225,6 @@ impl Nodes {
     /// between.
     pub fn with_view<T>(&self, look: impl FnOnce(&NodeFactsView) -> T) -> T {
         look(&self.inner.view.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The same, to be held by whoever decides.
-    pub fn view(&self) -> Arc<RwLock<NodeFactsView>> {
-        Arc::clone(&self.inner.view)
     }
 
     /// What a node's dadvisor said last.

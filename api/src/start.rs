@@ -1,12 +1,26 @@
-//! What must be there before the daemon works: the store, with the patience that each kind deserves; and what is said about it.
+//! Putting the daemon together: the store, with the patience that each kind deserves, then the parts that stand on it; and what is said
+//! about them.
 
+use crate::Error;
+use crate::access::{Access, audit};
+use crate::bus::Bus;
+use crate::centre::{Centre, Settings};
 use crate::config::{Config, Kind};
+use crate::figures::Figures;
+use crate::http::state::Api;
+use crate::nodes::Nodes;
+use crate::reconcile::Clusters;
+use crate::schedulers::marathon::Marathons;
+use crate::snapshots::Snapshots;
 use crate::store::{self, Store};
 use common::logging::Episode;
+use common::moment::Moment;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long SQLite's file is waited for: the process before may still be ending.
 const FILE_PATIENCE: Duration = Duration::from_secs(5);
@@ -40,6 +54,54 @@ pub async fn store(url: &str, stop: &CancellationToken) -> Result<Option<Store>,
             return Ok(None);
         }
     }
+}
+
+/// What all parts stand on: their tasks, and the word to end them, which comes after the last reader has gone.
+#[derive(Debug, Default)]
+pub struct Ground {
+    /// Every task of every part.
+    pub tasks: TaskTracker,
+    /// The word to end them.
+    pub stop: CancellationToken,
+}
+
+/// Puts the parts together. `closing` tells readers and followers to go.
+pub async fn assemble(
+    config: Config,
+    store: Store,
+    ground: &Ground,
+    closing: &CancellationToken,
+) -> Result<Arc<Api>, Error> {
+    let Ground { tasks, stop } = ground;
+    let settings = Settings {
+        keep_events: config.server.keep_events,
+        keep_for: config.server.keep_for,
+        keep_audit: audit::KEPT,
+        ..Settings::default()
+    };
+    let centre = Centre::open(store.clone(), settings, tasks, stop.clone()).await?;
+    let access = Access::open(store, &config.state_dir(), tasks, stop.clone()).await?;
+    let clusters = Clusters::new(&config.clusters);
+    let nodes = Nodes::open(centre.clone(), clusters, tasks, stop.clone()).await?;
+    let marathons = Marathons::start(&config.clusters, &centre, &nodes, tasks, closing);
+    let figures = Figures::open(centre.clone(), &config.graphite, &config.state_dir())?;
+    if let Some(figures) = figures.clone() {
+        tasks.spawn(figures.run(stop.clone()));
+    }
+    Ok(Arc::new(Api {
+        bus: Bus::new(centre.clone()),
+        snapshots: Snapshots::new(centre.clone()),
+        centre,
+        access,
+        nodes,
+        marathons,
+        figures,
+        counts: Arc::default(),
+        pulse: Arc::default(),
+        closing: closing.clone(),
+        started: Moment::now(),
+        config,
+    }))
 }
 
 /// Says what the daemon works with.

@@ -1,5 +1,4 @@
 //! A node reports, and everybody sees it: lists, the bus, snapshots, the timeline; over real HTTP.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod served;
 

@@ -23,7 +23,7 @@ use utoipa::IntoParams;
 pub struct EventsQuery {
     /// Stream: what to hear of, separated by commas; all that the token may read.
     #[param(
-        pattern = "^(apps|upstreams|alerts|all|instances:[^,:]+|node:[^,:]+)(,(apps|upstreams|alerts|all|instances:[^,:]+|node:[^,:]+))*$",
+        pattern = "^(apps|upstreams|alerts|all|instances:[^,:\\x00-\\x20\\x7f-\\x9f]{1,200}|node:[^,:\\x00-\\x20\\x7f-\\x9f]{1,200})(,(apps|upstreams|alerts|all|instances:[^,:\\x00-\\x20\\x7f-\\x9f]{1,200}|node:[^,:\\x00-\\x20\\x7f-\\x9f]{1,200})){0,9}$",
         example = "all"
     )]
     topics: Option<String>,
@@ -44,9 +44,15 @@ pub struct EventsQuery {
     #[param(example = "user:admin")]
     actor: Option<String>,
     /// List: not before this; RFC 3339, Unix seconds, or a time ago.
-    #[param(example = "-1h")]
+    #[param(
+        example = "-1h",
+        pattern = "^(-[1-9][0-9]{0,5}(s|m|h|days)|[0-9]{1,10}|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     since: Option<String>,
-    /// List: not after this.
+    /// List: before this.
+    #[param(
+        pattern = "^(-[1-9][0-9]{0,5}(s|m|h|days)|[0-9]{1,10}|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     until: Option<String>,
     /// List: events on the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]

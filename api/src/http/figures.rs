@@ -38,6 +38,7 @@ pub fn fill(out: &mut Exposition, api: &Api) {
     centre(&mut own, api);
     readers(&mut own, api);
     reports(&mut own, api);
+    graphite(&mut own, api);
     api.access.each_count(|name, value| own.any("access", name, "Who was let in.", value));
 }
 
@@ -92,6 +93,19 @@ fn reports(own: &mut Figures<'_>, api: &Api) {
         let name = "qae_api_reports_refused_total";
         own.out.add(name, "Reports not taken, by code.", &labels, Value::Int(count));
     }
+}
+
+fn graphite(own: &mut Figures<'_>, api: &Api) {
+    let Some(figures) = &api.figures else { return };
+    let counts = figures.counts();
+    for (name, count) in
+        [("points", &counts.points), ("refused", &counts.refused), ("missed", &counts.missed)]
+    {
+        own.total("figures", name, "Figures of apps.", count.load(Ordering::Relaxed));
+    }
+    figures.status().each(|name, help, value| {
+        own.one(&format!("carbon_{name}"), help, Value::Int(value));
+    });
 }
 
 /// What is counted now, not since the start.

@@ -31,7 +31,7 @@ impl Place {
             return Err(Refused::bad_query(format!("limit: must be 1 to {MOST}")));
         }
         let after = match cursor {
-            None => None,
+            None | Some("") => None,
             Some(text) => Some(unhex(text).ok_or_else(not_a_cursor)?),
         };
         Ok(Self { limit: usize::from(limit), after })
@@ -101,7 +101,8 @@ mod tests {
             assert_eq!(refused.code(), "bad_query", "{limit:?} {cursor:?}");
         }
         assert_eq!(Place::of(None, None).unwrap(), Place { limit: 100, after: None });
-        assert_eq!(Place::of(Some(1000), Some("")).unwrap().after, Some(Vec::new()));
+        assert_eq!(Place::of(Some(1000), Some("")).unwrap().after, None);
+        assert_eq!(Place::of(None, Some("00ff")).unwrap().after, Some(vec![0, 255]));
         assert!(Place::of(None, Some(&"00".repeat(5_000))).is_err());
     }
 

@@ -1,6 +1,9 @@
 //! The API's description, made from the handlers, and completed here with what every one of them may answer: a handler names only what
 //! is its own. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use common::serve::Problem;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::HeaderBuilder;
@@ -10,7 +13,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Ref, RefOr, Response};
+use utoipa::openapi::{Ref, RefOr, Required, Response};
 use utoipa::{OpenApi, PartialSchema};
 
 /// The frame of the description; paths and schemas come from the routes.
@@ -39,6 +42,11 @@ pub struct Described;
 const BEARER: &str = "token";
 /// The scheme of the page's cookie.
 const COOKIE: &str = "session";
+
+/// The one path whose body may be empty.
+const REPORT: &str = "/v1/nodes/{node}/agents/{agent}";
+/// The header that mutations take alike.
+const ONCE: &str = "Idempotency-Key";
 
 /// What stands at every door: no handler is asked.
 const ALWAYS: &[(u16, &str)] = &[
@@ -80,6 +88,15 @@ pub fn complete(mut api: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
         COOKIE,
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("qae_session"))),
     );
+    if let Some(body) = api
+        .paths
+        .paths
+        .get_mut(REPORT)
+        .and_then(|item| item.put.as_mut())
+        .and_then(|put| put.request_body.as_mut())
+    {
+        body.required = Some(Required::False);
+    }
     for item in api.paths.paths.values_mut() {
         for operation in operations(item) {
             complete_one(operation);
@@ -113,6 +130,10 @@ fn complete_one(operation: &mut Operation) {
         .as_ref()
         .is_some_and(|all| all.iter().all(|s| *s == SecurityRequirement::default()));
     let named = operation.parameters.iter().flatten().any(|p| p.parameter_in == ParameterIn::Path);
+    for parameter in operation.parameters.iter_mut().flatten().filter(|p| p.name == ONCE) {
+        let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,128}$"));
+        parameter.schema = Some(key.into());
+    }
     let mut add = |answers: &[(u16, &str)]| {
         for (status, description) in answers {
             let entry = operation.responses.responses.entry(status.to_string());

@@ -53,7 +53,7 @@ fn stuck(api: &Api) -> Option<String> {
 }
 
 /// The daemon's figures for Prometheus. From this machine nobody is asked who they are; from elsewhere a token is needed.
-#[utoipa::path(get, path = "/metrics", tag = "daemon", operation_id = "metrics", 
+#[utoipa::path(get, path = "/metrics", tag = "daemon", operation_id = "metrics", security((), ("token" = []), ("session" = [])),
     responses((status = 200, description = "Prometheus text, version 0.0.4", body = String, content_type = "text/plain")))]
 pub async fn metrics(State(api): State<Arc<Api>>, _: Local) -> Response {
     let mut out = Exposition::default();

@@ -32,10 +32,10 @@ pub struct Taken {
     params(
         ("node" = String, Path, description = "The node, percent-encoded", example = "host-17"),
         ("agent" = String, Path, description = "`dadvisor`, `log-agent` or `nginx-agent`", example = "dadvisor"),
-        ("qae-digest" = String, Header, description = "SHA-256 of the report's JSON, keys sorted, compact, in hex"),
-        ("qae-run" = String, Header, description = "Names the process: `<host>.<start in Unix ms>.<random>`"),
+        ("qae-digest" = String, Header, pattern = "^[0-9a-f]{64}$", description = "SHA-256 of the report's JSON, keys sorted, compact, in hex"),
+        ("qae-run" = String, Header, pattern = "^[a-z0-9]{1,32}\\.[1-9][0-9]{0,12}\\.[a-z0-9]{1,32}$", description = "Names the process: `<host>.<start in Unix ms>.<random>`"),
     ),
-    request_body(content = Option<Report>, description = "The report; empty if the digest is that of the report before"),
+    request_body(content = Report, description = "The report; empty if the digest is that of the report before"),
     responses(
         (status = 200, description = "It was taken", body = Taken),
         (status = 400, description = "`bad_node`, `bad_agent`, `bad_run`, `bad_digest`, `bad_json`: malformed"),

@@ -33,7 +33,7 @@ pub struct SnapshotQuery {
     /// What of the state, separated by commas: `apps`, `instances:<app glob>`, `node:<name>`, `upstreams`, `all`; all that the token may
     /// read.
     #[param(
-        pattern = "^(apps|upstreams|alerts|all|instances:[^,:]+|node:[^,:]+)(,(apps|upstreams|alerts|all|instances:[^,:]+|node:[^,:]+))*$",
+        pattern = "^(apps|upstreams|alerts|all|instances:[^,:\\x00-\\x20\\x7f-\\x9f]{1,200}|node:[^,:\\x00-\\x20\\x7f-\\x9f]{1,200})(,(apps|upstreams|alerts|all|instances:[^,:\\x00-\\x20\\x7f-\\x9f]{1,200}|node:[^,:\\x00-\\x20\\x7f-\\x9f]{1,200})){0,9}$",
         example = "all"
     )]
     topics: Option<String>,

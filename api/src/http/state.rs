@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::bus::Bus;
 use crate::centre::Centre;
 use crate::config::Config;
+use crate::figures::Figures;
 use crate::nodes::Nodes;
 use crate::schedulers::marathon::Marathons;
 use crate::snapshots::Snapshots;
@@ -29,6 +30,8 @@ pub struct Api {
     pub(crate) nodes: Nodes,
     /// Followers of Marathon.
     pub(crate) marathons: Marathons,
+    /// Counts per app on their way to Graphite; None without one.
+    pub(crate) figures: Option<Figures>,
     /// The HTTP side's own figures.
     pub(crate) counts: Arc<Counts>,
     /// Progress of the daemon's loop.

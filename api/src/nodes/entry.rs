@@ -171,6 +171,11 @@ impl Node {
         self.agents.values()
     }
 
+    /// Likewise.
+    pub fn agents_mut(&mut self) -> impl Iterator<Item = &mut Known> {
+        self.agents.values_mut()
+    }
+
     /// The next report has to come whole.
     pub fn forget_digest(&mut self, agent: &str) {
         if let Some(known) = self.agents.get_mut(agent) {

@@ -6,8 +6,10 @@ use super::run::Run;
 use super::{DADVISOR, Entry, Nodes, ReportError, judge, lock};
 use crate::centre::{self, Origin};
 use crate::reconcile::{self, NodeReport, Seen, Told};
-use common::api_types::Report;
+use common::api_types::{Node, Report};
+use common::ids::NodeName;
 use common::moment::Moment;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -75,6 +77,24 @@ pub(super) async fn take_over(nodes: &Nodes, since: Moment, now: Now) -> Result<
         }
     }
     Ok(())
+}
+
+/// Another process may have called agents silent, or back: whose word that is, the world tells. (One that falls silent or comes back in
+/// this very moment is put right by its next report, or the next time.)
+pub(super) fn take_over_silence(nodes: &Nodes) {
+    let silent: HashSet<(NodeName, String)> = nodes.inner.centre.read(|world| {
+        let of = |node: &Arc<Node>| {
+            let silent = node.agents.iter().filter(|a| a.silent);
+            silent.map(|a| (node.name.clone(), a.name.clone())).collect::<Vec<_>>()
+        };
+        world.nodes().flat_map(of).collect()
+    });
+    for entry in nodes.entries() {
+        let mut node = lock(&entry.node);
+        for known in node.agents_mut() {
+            known.agent.silent = silent.contains(&(entry.name.clone(), known.agent.name.clone()));
+        }
+    }
 }
 
 /// Whether another process has heard more of an agent. One that only heard it later is noted here and now.

@@ -3,6 +3,7 @@
 use super::entry::Known;
 use crate::reconcile::{Doubts, Told};
 use crate::store::{Error, Store, many};
+use common::api_types::Instance;
 use common::ids::{AppId, NodeName};
 use common::moment::Moment;
 use sqlx::Row as _;
@@ -142,8 +143,10 @@ pub(super) async fn told(store: &Store, doubts: &Doubts) -> Result<Told, Error> 
     let mut told = Told::default();
     for group in many::groups(&doubts.ends) {
         let places: Vec<_> = (1..=group.len()).map(|n| format!("${n}")).collect();
+        // the column has when it was told; when it was stands in the body
         let sql = format!(
-            "SELECT key, MAX(ended_at) FROM instances WHERE gone > 0 AND key IN ({}) GROUP BY key",
+            "SELECT key, body FROM instances AS i WHERE key IN ({}) AND gone > 0 \
+             AND gone = (SELECT MAX(gone) FROM instances WHERE key = i.key)",
             places.join(",")
         );
         let mut query = sqlx::query(&sql);
@@ -151,8 +154,9 @@ pub(super) async fn told(store: &Store, doubts: &Doubts) -> Result<Told, Error> 
             query = query.bind(key.clone());
         }
         for row in query.fetch_all(store.read()).await? {
-            if let Some(at) = row.try_get::<Option<i64>, _>(1)? {
-                told.enter_end(row.try_get(0)?, moment(at));
+            let ended = serde_json::from_str::<Instance>(&row.try_get::<String, _>(1)?);
+            if let Some(at) = ended.ok().and_then(|i| i.ended_at) {
+                told.enter_end(row.try_get(0)?, at);
             }
         }
     }
@@ -168,7 +172,7 @@ pub(super) async fn told(store: &Store, doubts: &Doubts) -> Result<Told, Error> 
     Ok(told)
 }
 
-/// The latest end of an instance of an app.
+/// When the latest end of an instance of an app was told.
 pub(super) async fn last_end(store: &Store, app: &AppId) -> Result<Option<Moment>, Error> {
     let sql = "SELECT MAX(ended_at) FROM instances WHERE app = $1 AND gone > 0";
     let row = sqlx::query(sql).bind(app.to_string()).fetch_one(store.read()).await?;

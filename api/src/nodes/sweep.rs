@@ -151,7 +151,7 @@ impl Sweep {
     }
 
     /// Writes what is new, and when agents were last heard of if the store has that from longer ago than `every`.
-    async fn write(&mut self, every: Duration, now: Now) {
+    pub async fn write(&mut self, every: Duration, now: Now) {
         let inner = Arc::clone(&self.nodes.inner);
         let store = inner.centre.store();
         let rows: Vec<_> = std::mem::take(&mut *lock(&inner.unwritten)).into_iter().collect();
@@ -209,6 +209,7 @@ impl Sweep {
         self.taken_over = now.mono;
         // more than a round back: rows are written late and by other clocks
         let since = now.wall.before(4 * LONGER);
+        load::take_over_silence(&self.nodes);
         match load::take_over(&self.nodes, since, now).await {
             Ok(()) => self.taking_over.recovered(),
             Err(error) => self.taking_over.failed(&error),

@@ -91,11 +91,11 @@ fn backends(at: Place<'_>, ports: &[Port]) -> Vec<Backend> {
 /// is the better guess.
 fn reached_at(at: Place<'_>, port: &Port) -> String {
     let node = at.seen.address();
-    let of_node = !node.is_empty() && !(is_any_v6(port) && node.parse::<Ipv4Addr>().is_ok());
+    let elsewhere = is_any_v6(port) && node.parse::<Ipv4Addr>().is_ok();
     match port.address {
         address if !address.is_unspecified() => address.to_string(),
-        _ if of_node => node.to_owned(),
-        _ => at.node.to_string(),
+        _ if node.is_empty() || elsewhere => at.node.to_string(),
+        _ => node.to_owned(),
     }
 }
 

@@ -17,7 +17,7 @@ pub fn agent(world: &World, node: &NodeName, dc: &str, agent: Agent) -> Option<C
     made.agents.retain(|a| a.name != agent.name);
     made.agents.push(agent);
     made.agents.sort_by(|a, b| a.name.cmp(&b.name));
-    before.is_none_or(|known| **known != made).then(|| Change::Put(Entity::Node(made)))
+    before.is_none_or(|known| **known != made).then_some(Change::Put(Entity::Node(made)))
 }
 
 /// These agents are silent, and were not.

@@ -27,11 +27,11 @@ pub mod wire;
 
 use crate::centre::Centre;
 use crate::config::{Cluster, Kind};
-use crate::reconcile::NodeFactsView;
+use crate::nodes::Nodes;
 use common::exposition::Exposition;
 use sink::Sink;
 use status::{Shared, Status};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,7 +46,7 @@ impl Marathons {
     pub fn start(
         clusters: &[Cluster],
         centre: &Centre,
-        view: &Arc<RwLock<NodeFactsView>>,
+        nodes: &Nodes,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
@@ -54,7 +54,7 @@ impl Marathons {
         let followers = marathons.map(|cluster| {
             let shared = Arc::new(Shared::new(cluster));
             let lease = centre.lease(&format!("marathon/{}", cluster.name));
-            let sink = Sink::new(cluster, centre.clone(), view.clone());
+            let sink = Sink::new(cluster, centre.clone(), nodes.clone());
             tasks.spawn(follow::follow(cluster.clone(), sink, lease, shared.clone(), stop.clone()));
             shared
         });
@@ -71,3 +71,6 @@ impl Marathons {
         self.followers.iter().for_each(|shared| shared.expose(out));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The centre in this process, on a port of its own, with SQLite in a directory that goes with it; and the little HTTP that asks it.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use api::config::Config;
 use common::api_types::digest::hash;

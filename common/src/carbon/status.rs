@@ -88,6 +88,55 @@ pub struct Status {
     pub damaged_records: u64,
 }
 
+impl Status {
+    /// Every figure by name, for `/metrics`: what ends in `_total` only rises.
+    pub fn each(&self, mut emit: impl FnMut(&'static str, &'static str, u64)) {
+        let sending = &self.sending;
+        for (name, help, value) in [
+            ("waiting_points", "Points that wait to be acknowledged.", self.waiting_points),
+            ("waiting_bytes", "Bytes of them in the spool.", self.waiting_bytes),
+            ("disk_bytes", "Bytes of the spool's files.", self.disk_bytes),
+            ("memory_bytes", "Bytes in memory that the disk does not take.", self.memory_bytes),
+            ("submitted_points_total", "Points taken in.", self.submitted_points),
+            ("sent_points_total", "Points written, repetitions included.", sending.sent_points),
+            (
+                "acknowledged_points_total",
+                "Points acknowledged, repetitions included.",
+                self.acknowledged_points,
+            ),
+            (
+                "replayed_points_total",
+                "Points put back because carbon ended.",
+                self.replayed_points,
+            ),
+            (
+                "dropped_at_cap_points_total",
+                "Points dropped at the spool's cap.",
+                self.dropped_at_cap_points,
+            ),
+            (
+                "dropped_disk_points_total",
+                "Points dropped for want of disk and memory.",
+                self.dropped_disk_points,
+            ),
+            ("damaged_points_total", "Points in damaged records.", self.damaged_points),
+            ("damaged_records_total", "Damaged places in the spool.", self.damaged_records),
+            (
+                "refused_lines_total",
+                "Lines that could not be sent as pickle.",
+                sending.refused_lines,
+            ),
+            ("deliveries_total", "Chunks acknowledged.", sending.deliveries),
+            ("failures_total", "Chunks or connections that failed.", sending.failures),
+            ("replays_total", "Times carbon ended inside the replay window.", sending.replays),
+            ("reconnects_total", "Times sending worked again.", sending.reconnects),
+            ("failovers_total", "Times another destination took over.", sending.failovers),
+        ] {
+            emit(name, help, value);
+        }
+    }
+}
+
 /// The sender's part of it.
 #[derive(Debug, Default)]
 pub(super) struct Health {

@@ -204,48 +204,8 @@ impl OwnFigures<'_> {
             let help = "Age of the oldest point that waits.";
             self.one("carbon_oldest_seconds", help, Value::Int(age));
         }
-        let sending = &status.sending;
-        for (name, help, value) in [
-            ("waiting_points", "Points that wait to be acknowledged.", status.waiting_points),
-            ("waiting_bytes", "Bytes of them in the spool.", status.waiting_bytes),
-            ("disk_bytes", "Bytes of the spool's files.", status.disk_bytes),
-            ("memory_bytes", "Bytes in memory that the disk does not take.", status.memory_bytes),
-            ("submitted_points_total", "Points taken in.", status.submitted_points),
-            ("sent_points_total", "Points written, repetitions included.", sending.sent_points),
-            (
-                "acknowledged_points_total",
-                "Points acknowledged, repetitions included.",
-                status.acknowledged_points,
-            ),
-            (
-                "replayed_points_total",
-                "Points put back because carbon ended.",
-                status.replayed_points,
-            ),
-            (
-                "dropped_at_cap_points_total",
-                "Points dropped at the spool's cap.",
-                status.dropped_at_cap_points,
-            ),
-            (
-                "dropped_disk_points_total",
-                "Points dropped for want of disk and memory.",
-                status.dropped_disk_points,
-            ),
-            ("damaged_points_total", "Points in damaged records.", status.damaged_points),
-            ("damaged_records_total", "Damaged places in the spool.", status.damaged_records),
-            (
-                "refused_lines_total",
-                "Lines that could not be sent as pickle.",
-                sending.refused_lines,
-            ),
-            ("deliveries_total", "Chunks acknowledged.", sending.deliveries),
-            ("failures_total", "Chunks or connections that failed.", sending.failures),
-            ("replays_total", "Times carbon ended inside the replay window.", sending.replays),
-            ("reconnects_total", "Times sending worked again.", sending.reconnects),
-            ("failovers_total", "Times another destination took over.", sending.failovers),
-        ] {
+        status.each(|name, help, value| {
             self.one(&format!("carbon_{name}"), help, Value::Int(value));
-        }
+        });
     }
 }

@@ -23,7 +23,7 @@ pub enum Fault {
     Body(String, String),
     /// The next lists of apps are these, one each.
     Lists(Vec<String>),
-    /// Nobody reads the stream's socket fast enough: each write waits this many milliseconds.
+    /// The sockets of streams take bytes slowly: each event waits this many milliseconds, and the buffer fills.
     Slow(u64),
 }
 

@@ -42,7 +42,9 @@ fn serve(mut socket: TcpStream, index: usize, shared: &Arc<Shared>) -> std::io::
     let mut lines = BufReader::new(socket.try_clone()?);
     while let Some(asked) = read(&mut lines, index)? {
         shared.lock().asked.push(asked.clone());
-        match answer(&asked, &mut shared.lock()) {
+        // apart from the match, which would hold the lock to its end
+        let answer = answer(&asked, &mut shared.lock());
+        match answer {
             Answer::Whole(bytes) => socket.write_all(&bytes)?,
             Answer::Cut(bytes) => return socket.write_all(&bytes),
             Answer::Hang => return wait(socket, shared),

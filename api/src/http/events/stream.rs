@@ -113,8 +113,8 @@ mod tests {
     #[tokio::test]
     async fn a_stream_ends_with_its_source_or_with_the_last_word() {
         let (a, z) = (Frame::from_static(b"a"), closed("shutdown", "x"));
-        assert_eq!(all(stream::iter([a.clone()]), std::future::pending()).await, [a.clone()]);
-        assert_eq!(all(stream::repeat(a), std::future::ready(z.clone())).await, [z.clone()]);
+        assert_eq!(all(stream::iter([a.clone()]), std::future::pending()).await, vec![a.clone()]);
+        assert_eq!(all(stream::repeat(a), std::future::ready(z.clone())).await, vec![z]);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::ledger::{Changed, Ledger};
 use crate::centre::{self, Centre, Origin};
+use crate::change::Change;
 use crate::config::Cluster;
-use crate::reconcile::{self, ListedApp, ListedTask, Listing, NodeFactsView};
+use crate::nodes::Nodes;
+use crate::reconcile::{self, ListedApp, ListedTask, Listing};
 use common::api_types::{AppSpec, Instance, InstanceState};
 use common::moment::Moment;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
 
 /// What is stored, when it is: how many changes there were.
 pub type Work = Pin<Box<dyn Future<Output = Result<usize, centre::Error>> + Send>>;
@@ -16,15 +17,15 @@ pub type Work = Pin<Box<dyn Future<Output = Result<usize, centre::Error>> + Send
 #[derive(Clone)]
 pub struct Sink {
     centre: Centre,
-    view: Arc<RwLock<NodeFactsView>>,
+    nodes: Nodes,
     name: String,
     dc: String,
 }
 
 impl Sink {
     /// For one cluster.
-    pub fn new(cluster: &Cluster, centre: Centre, view: Arc<RwLock<NodeFactsView>>) -> Self {
-        Self { centre, view, name: cluster.name.clone(), dc: cluster.dc.clone() }
+    pub fn new(cluster: &Cluster, centre: Centre, nodes: Nodes) -> Self {
+        Self { centre, nodes, name: cluster.name.clone(), dc: cluster.dc.clone() }
     }
 
     /// A ledger with what the centre knows of the cluster.
@@ -46,14 +47,13 @@ impl Sink {
             actor: format!("cluster:{}", self.name),
             cause: cause.to_owned(),
         };
-        let (centre, view) = (self.centre.clone(), self.view.clone());
+        let (centre, nodes) = (self.centre.clone(), self.nodes.clone());
         if changed.all {
             let facts = ledger.facts(listing);
             let origin = origin("listed by Marathon");
             return Box::pin(async move {
                 let decide = move |world: &_| {
-                    let view = view.read().unwrap_or_else(PoisonError::into_inner);
-                    reconcile::cluster(world, &facts, &view)
+                    nodes.with_view(|view| reconcile::cluster(world, &facts, view))
                 };
                 centre.change(origin, decide).await.map(|events| events.len())
             });
@@ -62,11 +62,13 @@ impl Sink {
         let origin = origin("told by Marathon");
         Box::pin(async move {
             let decide = move |world: &_| {
-                let view = view.read().unwrap_or_else(PoisonError::into_inner);
                 let of_apps = apps.iter().flat_map(|app| reconcile::app(world, &listing, app));
-                let of_tasks =
-                    tasks.iter().flat_map(|task| reconcile::task(world, &listing, task, &view));
-                of_apps.chain(of_tasks).collect()
+                let mut changes: Vec<Change> = of_apps.collect();
+                nodes.with_view(|view| {
+                    let of_task = |task| reconcile::task(world, &listing, task, view);
+                    changes.extend(tasks.iter().flat_map(of_task));
+                });
+                changes
             };
             centre.change(origin, decide).await.map(|events| events.len())
         })

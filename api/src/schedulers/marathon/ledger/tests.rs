@@ -133,6 +133,7 @@ fn a_run_that_is_replaced_under_its_instance() {
     let mut l = ledger(&[task(one, "TASK_RUNNING"), task("a.2", "TASK_RUNNING")]);
     l.hear(status(one, "TASK_FAILED"), at(1));
     dirty(&mut l);
+    l.take_changed();
     let again = |condition: &str| Event::Instance {
         app: "/a".into(),
         instance: "a.instance-u".into(),
