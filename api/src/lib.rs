@@ -30,11 +30,6 @@ mod tell;
 mod testing;
 pub mod world;
 
-use access::Access;
-use bus::Bus;
-use centre::Centre;
-use common::moment::Moment;
-use common::serve::{self, Counts, Limits};
 use common::serve::{self, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
 use common::systemd::watchdog;
@@ -45,7 +40,6 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::Store;
 use tokio::net::TcpListener;
 
 /// Why the daemon cannot run.
@@ -108,31 +102,6 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let Some(store) = start::store(&config.store_url(), &stop.token).await? else { return Ok(()) };
 
     // what readers and writers stand on ends after them
-    let (tasks, ground) = (TaskTracker::new(), CancellationToken::new());
-    let settings = centre::Settings {
-        keep_events: config.server.keep_events,
-        keep_for: config.server.keep_for,
-        ..centre::Settings::default()
-    };
-    let centre = Centre::open(store.clone(), settings, &tasks, ground.clone()).await?;
-    let access = Access::open(store.clone(), &config.state_dir(), &tasks, ground.clone()).await?;
-    let clusters = Clusters::new(&config.clusters);
-    let nodes = Nodes::open(centre.clone(), clusters, &tasks, ground.clone()).await?;
-    let marathons = Marathons::start(&config.clusters, &centre, &nodes.view(), &tasks, &stop.token);
-    let counts = Arc::new(Counts::default());
-    let api = Arc::new(Api {
-        bus: Bus::new(centre.clone()),
-        snapshots: Snapshots::new(centre.clone()),
-        centre,
-        access,
-        nodes,
-        marathons,
-        counts: counts.clone(),
-        pulse: Arc::new(Pulse::default()),
-        closing: stop.token.clone(),
-        started: Moment::now(),
-        config,
-    });
     let ground = Ground::default();
     let api = start::assemble(config, store.clone(), &ground, &stop.token)
         .await
@@ -176,8 +145,9 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
 /// The way back in when every admin token is lost: makes a new one on this host, and says which file has it. No daemon may have the store.
 pub async fn new_admin_token(config: &Config) -> Result<PathBuf, Error> {
     state_dir(&config.state_dir())?;
-    let store = Store::open(&config.store_url()).await?;
-    let path = access::renew_admin(&store, &config.state_dir(), Moment::now()).await;
+    let store = store::Store::open(&config.store_url()).await?;
+    let now = common::moment::Moment::now();
+    let path = access::renew_admin(&store, &config.state_dir(), now).await;
     store.close().await;
     Ok(path?)
 }
