@@ -142,6 +142,16 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     if died { Err(Error::Ended { part: "the HTTP side" }) } else { Ok(()) }
 }
 
+/// The way back in when every admin token is lost: makes a new one on this host, and says which file has it. No daemon may have the store.
+pub async fn new_admin_token(config: &Config) -> Result<PathBuf, Error> {
+    state_dir(&config.state_dir())?;
+    let store = store::Store::open(&config.store_url()).await?;
+    let now = common::moment::Moment::now();
+    let path = access::renew_admin(&store, &config.state_dir(), now).await;
+    store.close().await;
+    Ok(path?)
+}
+
 /// Makes the state directory, for this user alone.
 fn state_dir(path: &Path) -> Result<(), Error> {
     std::fs::DirBuilder::new()

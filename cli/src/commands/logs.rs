@@ -114,7 +114,8 @@ fn sorted<'a>(doors: &'a [Door], asked: &args::Logs) -> Result<(Ways<'a>, Vec<St
 
 /// The log-agent's tail of an instance (contracts.md section 4), from its address or from the instance's own place beneath it.
 fn tail(url: &str, door: &Door, asked: &args::Logs) -> String {
-    let base = url.trim_end_matches('/');
+    // what follows `#` is the ticket of the link for people; ours goes in a header
+    let base = url.split('#').next().unwrap_or(url).trim_end_matches('/');
     let place = if base.contains("/v1/logs/") {
         base.trim_end_matches("/tail").to_owned()
     } else {
