@@ -1,5 +1,7 @@
 //! What a token does not reach is not there for it, and a stream ends with the token it was opened with.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod served;
 
 use common::container::Health;
