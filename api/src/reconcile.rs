@@ -1,6 +1,6 @@
 //! What was observed and what is stored, into changes. Pure.
 //!
-//! Two kinds of observers speak: schedulers ([`cluster`], Marathon's list of apps and tasks) and nodes ([`node`], dadvisor's inventory of
+//! Two kinds of observers speak: schedulers ([`cluster()`], Marathon's list of apps and tasks) and nodes ([`node()`], dadvisor's inventory of
 //! containers). **Every field of an instance has one owner.** Of a task the scheduler owns state, health, ports, version, start and
 //! count of restarts; the node owns container, image and log volumes, and adds the exit code to an end. Of a container without scheduler
 //! the node owns all. An observer writes what it owns, leaves the rest, and looks up what the other one said last. So whoever speaks

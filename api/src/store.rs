@@ -26,10 +26,19 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
 #[cfg(test)]
-pub(crate) use testing::{TestStore, sqlite, test_stores};
+pub(crate) use testing::{TestStore, impatient, sqlite, test_stores};
 
-/// Longest time of one transaction, waiting for the turn included.
-pub(crate) const LONGEST: Duration = Duration::from_secs(15);
+/// How long to wait for a database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// For a connection; then the caller is told that the database is away.
+    patience: Duration,
+    /// For one transaction, waiting for the turn included.
+    longest: Duration,
+}
+
+const LIMITS: Limits =
+    Limits { patience: Duration::from_secs(5), longest: Duration::from_secs(15) };
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +109,7 @@ pub struct Store {
 struct Inner {
     url: String,
     engine: Engine,
+    longest: Duration,
     read: AnyPool,
     write: AnyPool,
     turn: Mutex<()>,
@@ -116,7 +126,11 @@ pub(crate) struct Writing<'s> {
 impl Store {
     /// Opens or creates the store and brings its tables to this version.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        let store = open::open(url).await?;
+        Self::within(url, LIMITS).await
+    }
+
+    async fn within(url: &str, limits: Limits) -> Result<Self, Error> {
+        let store = open::open(url, limits).await?;
         migrate::migrate(&store).await?;
         Ok(store)
     }
@@ -124,6 +138,11 @@ impl Store {
     /// Which database it is.
     pub fn engine(&self) -> Engine {
         self.inner.engine
+    }
+
+    /// Longest time of one transaction.
+    pub(crate) fn longest(&self) -> Duration {
+        self.inner.longest
     }
 
     /// Where it is, as configured: it may hold a password.
@@ -144,8 +163,9 @@ impl Store {
         F: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, E>>,
     {
         // a database that has vanished must not keep the turn
-        let written = tokio::time::timeout(LONGEST, self.written(work)).await;
-        written.unwrap_or_else(|_| Err(Error::Slow(LONGEST).into()))
+        let longest = self.longest();
+        let written = tokio::time::timeout(longest, self.written(work)).await;
+        written.unwrap_or_else(|_| Err(Error::Slow(longest).into()))
     }
 
     async fn written<T, E, F>(&self, work: F) -> Result<T, E>

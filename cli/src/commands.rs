@@ -7,7 +7,7 @@ mod lists;
 mod logs;
 mod manual;
 mod top;
-// mod up; // waits for api::run
+mod up;
 
 use crate::args::{Args, Command};
 use crate::client::Client;
@@ -21,7 +21,7 @@ use std::io::{self, IsTerminal, Write};
 /// Does what the command line asks.
 pub async fn run(args: Args) -> Result<(), Error> {
     match args.command {
-        Command::Up(_) => return Err(Error::Missing("this build has no centre in it".to_owned())),
+        Command::Up(up) => return up::run(&up).await,
         Command::Completion { shell } => return manual::completion(shell),
         Command::Man { dir } => return manual::pages(&dir),
         _ => {}

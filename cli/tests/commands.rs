@@ -1,5 +1,6 @@
 //! Every command of the built `qae` against a played centre: what it prints, what it asks, how it ends.
 
+#[cfg(test)]
 mod played;
 
 use played::{HOSTILE, Played, Ran, event, qae};
@@ -266,4 +267,20 @@ fn a_closed_pipe_is_no_error() {
     drop(child.stdout.take());
     let ran = Ran::after(child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}
+
+#[test]
+fn the_documentation_has_every_command() {
+    let doc = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+    let doc = std::fs::read_to_string(doc).unwrap();
+    let command = <cli::args::Args as clap::CommandFactory>::command();
+    for one in command.get_subcommands() {
+        let name = one.get_name();
+        assert!(doc.contains(&format!("| `{name}")), "docs/cli.md lacks {name}");
+        // those with a letter are told by it
+        let long = one.get_arguments().filter(|a| a.get_short().is_none());
+        for option in long.filter_map(|a| a.get_long()).filter(|l| *l != "json") {
+            assert!(doc.contains(&format!("--{option}")), "docs/cli.md lacks --{option} of {name}");
+        }
+    }
 }

@@ -198,6 +198,7 @@ fn links_lead_to_files() {
         "docs/operating.md",
         "docs/metrics.md",
         "docs/http.md",
+        "docs/cli.md",
     ] {
         let text = doc(page);
         let dir = root().join(page).parent().unwrap().to_owned();

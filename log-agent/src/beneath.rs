@@ -9,7 +9,7 @@
 mod list;
 mod resolve;
 
-pub use list::{Entry, Kind};
+pub use list::{Entry, Held, Kind};
 
 use crate::name::FileName;
 use resolve::Way;

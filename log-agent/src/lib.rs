@@ -3,4 +3,10 @@
 //! The file is the buffer: shipping and viewers are cursors into files, and no line waits in memory.
 
 pub mod beneath;
+mod discover;
+pub mod files;
+pub mod identity;
+pub mod lines;
 pub mod name;
+pub mod source;
+pub mod volume;

@@ -39,12 +39,14 @@ pub(super) async fn run(centre: Centre, draft: Draft, mut queue: mpsc::Receiver<
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(MOST);
     loop {
+        // no order among them: a store that takes long to fail, or others that write all the time, must not keep decisions waiting
         tokio::select! {
-            biased;
             () = centre.stopping().cancelled() => break,
-            // others first: decisions want the newest world, and the look is cheap
             () = centre.inner.nudge.notified() => writer.look().await,
-            _ = look.tick() => writer.look().await,
+            _ = look.tick() => {
+                writer.look().await;
+                look.reset();
+            }
             taken = queue.recv_many(&mut batch, MOST) => {
                 if taken == 0 {
                     return;
@@ -87,13 +89,16 @@ impl Writer {
     }
 
     async fn store(&mut self, requests: &mut [Request]) -> Result<Vec<Vec<Arc<Event>>>, Error> {
-        let ended = timeout(store::LONGEST, commit::batch(&self.centre, &mut self.draft, requests));
+        let ended = timeout(
+            self.centre.store().longest(),
+            commit::batch(&self.centre, &mut self.draft, requests),
+        );
         let stored = match ended.await {
             Ok(Ok(Ended::Stored(made))) => Ok(made),
             Ok(Ok(Ended::Failed(e))) => Err(Error::Store(Arc::new(e))),
             Ok(Ok(Ended::Open(made, e))) => self.settle(made, e).await,
             Ok(Err(e)) => Err(e),
-            Err(_) => Err(Error::Slow(store::LONGEST)),
+            Err(_) => Err(Error::Slow(self.centre.store().longest())),
         };
         match &stored {
             Ok(made) => self.stored(&made.concat()),
@@ -113,7 +118,8 @@ impl Writer {
             if attempt > 0 {
                 tokio::time::sleep_until(Instant::now() + LOOK).await;
             }
-            let settled = timeout(store::LONGEST, commit::settle(&self.centre, &events)).await;
+            let settled =
+                timeout(self.centre.store().longest(), commit::settle(&self.centre, &events)).await;
             match settled {
                 Ok(Ok(true)) => {
                     tracing::info!("a commit that failed ({error}) had happened");
@@ -173,10 +179,10 @@ impl Writer {
             }
             commit::catch_up(&self.centre, &mut self.draft).await.map(|_| ())
         };
-        match timeout(store::LONGEST, look).await {
+        match timeout(self.centre.store().longest(), look).await {
             Ok(Ok(())) => self.well(),
             Ok(Err(e)) => self.trouble(&e).await,
-            Err(_) => self.trouble(&Error::Slow(store::LONGEST)).await,
+            Err(_) => self.trouble(&Error::Slow(self.centre.store().longest())).await,
         }
     }
 }

@@ -81,15 +81,25 @@ pub async fn figures(
 fn metrics(text: &str) -> Result<Vec<String>, Refused> {
     let names: BTreeSet<&str> = text.split(',').map(str::trim).collect();
     if let Some(wrong) = names.iter().find(|name| !is_metric(name)) {
-        return Err(Refused::bad_query(format!("metric: \"{}\" is no metric's name", printable(wrong))));
+        return Err(Refused::bad_query(format!(
+            "metric: \"{}\" is no metric's name",
+            printable(wrong)
+        )));
     }
     if names.len() > METRICS {
-        return Err(Refused::bad_query(format!("metric: {} names, at most {METRICS}", names.len())));
+        return Err(Refused::bad_query(format!(
+            "metric: {} names, at most {METRICS}",
+            names.len()
+        )));
     }
     Ok(names.into_iter().map(str::to_owned).collect())
 }
 
-fn instances(api: &Api, caller: &Caller, asked: &MetricsQuery) -> Result<Vec<Arc<Instance>>, Refused> {
+fn instances(
+    api: &Api,
+    caller: &Caller,
+    asked: &MetricsQuery,
+) -> Result<Vec<Arc<Instance>>, Refused> {
     let list = match (&asked.app, &asked.instance) {
         (Some(app), None) => {
             let app = AppId::new(app.as_str());
@@ -105,7 +115,9 @@ fn instances(api: &Api, caller: &Caller, asked: &MetricsQuery) -> Result<Vec<Arc
         }),
         _ => return Err(Refused::bad_query("give either app or instance")),
     };
-    list.ok_or_else(|| Refused::not_found("no such app or instance; /v1/apps and /v1/instances list them"))
+    list.ok_or_else(|| {
+        Refused::not_found("no such app or instance; /v1/apps and /v1/instances list them")
+    })
 }
 
 async fn from_graphite(
@@ -139,7 +151,8 @@ async fn from_graphite(
 pub(super) async fn render(base: &str, form: String) -> Result<http::Response, http::Error> {
     let url = Url::parse(&format!("{}/render", base.trim_end_matches('/')))?;
     let request = Request::new(Method::POST).body("application/x-www-form-urlencoded", form);
-    let options = Options { timeout: PATIENCE * 4, max_body: ANSWER, accept: "*/*", ..Options::default() };
+    let options =
+        Options { timeout: PATIENCE * 4, max_body: ANSWER, accept: "*/*", ..Options::default() };
     http::open(&url, &request, &options).await?.whole(ANSWER).await
 }
 
@@ -150,8 +163,11 @@ async fn from_nodes(
     range: Range,
 ) -> Figures {
     let mut figures = Figures { source: Origin::Dadvisor, series: Vec::new(), missing: Vec::new() };
-    let mut told = stream::iter(instances)
-        .map(|instance| async move { (instance, of_instance(api, instance, metrics, range).await) })
+    let mut told = stream::iter(instances.to_vec())
+        .map(|instance| async move {
+            let found = of_instance(api, &instance, metrics, range).await;
+            (instance, found)
+        })
         .buffered(AT_A_TIME);
     while let Some((instance, found)) = told.next().await {
         match found {
@@ -170,7 +186,8 @@ async fn of_instance(
     range: Range,
 ) -> Result<Vec<charts::Series>, String> {
     let node = instance.node.as_ref().ok_or("it is not placed on a node yet")?;
-    let container = instance.container.as_deref().ok_or("its node has not told its container yet")?;
+    let container =
+        instance.container.as_deref().ok_or("its node has not told its container yet")?;
     let address = api
         .nodes
         .address(node, "dadvisor")
@@ -187,7 +204,9 @@ async fn of_instance(
             }
             // a metric that nothing is kept of
             Err(e) if e.status() == Some(400) => {}
-            Err(e) if e.status() == Some(404) => return Err("its node does not know its container yet".to_owned()),
+            Err(e) if e.status() == Some(404) => {
+                return Err("its node does not know its container yet".to_owned());
+            }
             Err(e) => return Err(e.to_string()),
         }
     }

@@ -15,9 +15,30 @@ use std::sync::Arc;
 const PARAMETERS: usize = 500;
 /// What is handed on besides targets; `format` is checked, everything else only shapes the answer.
 const KNOWN: &[&str] = &[
-    "areaMode", "bgcolor", "colorList", "fgcolor", "fontSize", "format", "from", "graphOnly", "height", "hideAxes", "hideGrid",
-    "hideLegend", "lineMode", "lineWidth", "maxDataPoints", "noNullPoints", "title", "tz", "until", "vtitle", "width",
-    "xFilesFactor", "yMax", "yMin",
+    "areaMode",
+    "bgcolor",
+    "colorList",
+    "fgcolor",
+    "fontSize",
+    "format",
+    "from",
+    "graphOnly",
+    "height",
+    "hideAxes",
+    "hideGrid",
+    "hideLegend",
+    "lineMode",
+    "lineWidth",
+    "maxDataPoints",
+    "noNullPoints",
+    "title",
+    "tz",
+    "until",
+    "vtitle",
+    "width",
+    "xFilesFactor",
+    "yMax",
+    "yMin",
 ];
 const FORMATS: &[&str] = &["json", "csv", "raw", "png", "svg"];
 
@@ -63,11 +84,12 @@ async fn answer(api: &Api, caller: &Caller, form: &[u8]) -> Result<Response, Ref
     let form = confined(form, &api.config.graphite.prefix, allowed.as_deref())?;
     let answer = render(base, form).await.map_err(|e| refusal(&e))?;
     let kind = answer.content_type.as_deref().unwrap_or("application/octet-stream");
-    let kind = HeaderValue::from_str(kind)
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let kind =
+        HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     // an svg is a document: it must not run here as one
     let guard = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, guard)], answer.body).into_response())
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, guard)], answer.body)
+        .into_response())
 }
 
 /// Graphite components of the apps a caller sees; None for all of them.
@@ -99,7 +121,9 @@ fn confined(form: &[u8], prefix: &str, allowed: Option<&[String]>) -> Result<Str
                 };
             }
             "format" if FORMATS.contains(&value.as_ref()) => format = value.into_owned(),
-            "format" => return Err(Refused::bad_query(format!("format: one of {}", FORMATS.join(", ")))),
+            "format" => {
+                return Err(Refused::bad_query(format!("format: one of {}", FORMATS.join(", "))));
+            }
             known if KNOWN.contains(&known) => {
                 out.append_pair(known, &value);
             }
@@ -119,9 +143,13 @@ fn refusal(e: &common::http::Error) -> Refused {
         Some(status) => Refused::new(
             StatusCode::BAD_GATEWAY,
             "graphite_refused",
-            format!("Graphite answered {status}: a function has wrong arguments, or Graphite is in trouble"),
+            format!(
+                "Graphite answered {status}: a function has wrong arguments, or Graphite is in trouble"
+            ),
         ),
-        None => Refused::new(StatusCode::BAD_GATEWAY, "graphite_unavailable", format!("Graphite: {e}")),
+        None => {
+            Refused::new(StatusCode::BAD_GATEWAY, "graphite_unavailable", format!("Graphite: {e}"))
+        }
     }
 }
 
@@ -134,7 +162,10 @@ mod tests {
         let apps = ["shop_web".to_owned()];
         let form = b"target=qae.*.app.*.inst.*.cpu.percent&from=-1h&format=csv";
         let mine = confined(form, "qae", Some(&apps)).unwrap();
-        assert_eq!(mine, "target=qae.*.app.shop_web.inst.*.cpu.percent&from=-1h&format=csv&noCache=1");
+        assert_eq!(
+            mine,
+            "target=qae.*.app.shop_web.inst.*.cpu.percent&from=-1h&format=csv&noCache=1"
+        );
         let all = confined(b"target=carbon.*", "qae", None).unwrap();
         assert_eq!(all, "target=carbon.*&format=json&noCache=1");
         for wrong in [

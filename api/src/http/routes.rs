@@ -3,8 +3,8 @@
 use super::openapi::{Described, complete};
 use super::state::Api;
 use super::{
-    apps, audit, clusters, events, instances, keys, me, nodes, own, page, reports, sessions,
-    snapshot, tickets, tokens,
+    apps, audit, charts, clusters, events, instances, keys, me, nodes, own, page, render, reports,
+    sessions, snapshot, tickets, tokens,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -39,6 +39,8 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(tickets::make))
         .routes(routes!(keys::list, keys::rotate))
         .routes(routes!(audit::list))
+        .routes(routes!(charts::figures))
+        .routes(routes!(render::get, render::post))
         .routes(routes!(own::healthz))
         .routes(routes!(own::readyz))
         .routes(routes!(own::metrics))

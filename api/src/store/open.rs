@@ -1,6 +1,6 @@
 //! Opening: SQLite's file with its rights and settings, or a pool of connections to PostgreSQL.
 
-use super::{Engine, Error, Inner, Store};
+use super::{Engine, Error, Inner, Limits, Store};
 use rustix::fs::FlockOperation;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyPool, ConnectOptions, Connection, Executor};
@@ -8,21 +8,17 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Mutex;
-
-/// How long a caller waits for a connection before it is told that the database is away.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Of every connection to SQLite. `synchronous = FULL` with WAL: a commit that returned survives a power cut.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
                        PRAGMA journal_size_limit = 67108864;";
 
-pub(super) async fn open(url: &str) -> Result<Store, Error> {
+pub(super) async fn open(url: &str, limits: Limits) -> Result<Store, Error> {
     sqlx::any::install_default_drivers();
     let inner = match url.split_once(':') {
-        Some(("sqlite", path)) => sqlite(url, path).await?,
-        Some(("postgres" | "postgresql", _)) => postgres(url).await?,
+        Some(("sqlite", path)) => sqlite(url, path, limits).await?,
+        Some(("postgres" | "postgresql", _)) => postgres(url, limits).await?,
         _ => return Err(Error::Url(scheme(url))),
     };
     Ok(Store { inner: Arc::new(inner) })
@@ -33,15 +29,15 @@ fn scheme(url: &str) -> String {
     url.split_once("://").map_or_else(|| url.to_owned(), |(scheme, _)| format!("{scheme}://..."))
 }
 
-async fn postgres(url: &str) -> Result<Inner, Error> {
+async fn postgres(url: &str, limits: Limits) -> Result<Inner, Error> {
     let pool = AnyPoolOptions::new()
         .max_connections(10)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(limits.patience)
         // sqlx asks without a time limit whether a connection still works before it takes it back; one to a host that has vanished
         // would be missing until the kernel gives up, a quarter of an hour later
-        .after_release(|connection, _| {
+        .after_release(move |connection, _| {
             Box::pin(async move {
-                let works = tokio::time::timeout(PATIENCE, connection.ping()).await;
+                let works = tokio::time::timeout(limits.patience, connection.ping()).await;
                 works.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
             })
         });
@@ -49,6 +45,7 @@ async fn postgres(url: &str) -> Result<Inner, Error> {
     Ok(Inner {
         url: url.to_owned(),
         engine: Engine::Postgres,
+        longest: limits.longest,
         write: read.clone(),
         read,
         turn: Mutex::new(()),
@@ -56,7 +53,7 @@ async fn postgres(url: &str) -> Result<Inner, Error> {
     })
 }
 
-async fn sqlite(url: &str, path: &str) -> Result<Inner, Error> {
+async fn sqlite(url: &str, path: &str, limits: Limits) -> Result<Inner, Error> {
     // `sqlite:/path` and `sqlite:///path` are the same file
     let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
     if path.as_os_str().is_empty() || path.file_name().is_none() {
@@ -65,10 +62,11 @@ async fn sqlite(url: &str, path: &str) -> Result<Inner, Error> {
     let lock = files(&path)?;
     let address = address(&path);
     // one connection writes, as SQLite has it anyway; the others read beside it
-    let (write, read) = (pool(&address, 1).await?, pool(&address, 4).await?);
+    let (write, read) = (pool(&address, 1, limits).await?, pool(&address, 4, limits).await?);
     Ok(Inner {
         url: url.to_owned(),
         engine: Engine::Sqlite,
+        longest: limits.longest,
         read,
         write,
         turn: Mutex::new(()),
@@ -76,10 +74,10 @@ async fn sqlite(url: &str, path: &str) -> Result<Inner, Error> {
     })
 }
 
-async fn pool(address: &str, connections: u32) -> Result<AnyPool, Error> {
+async fn pool(address: &str, connections: u32, limits: Limits) -> Result<AnyPool, Error> {
     let options = AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(limits.patience)
         .idle_timeout(None)
         .max_lifetime(None)
         .after_connect(|connection, _| {

@@ -1,7 +1,8 @@
 //! Stores for tests: SQLite in a directory of its own and, with QAE_TEST_POSTGRES, a schema of its own there.
 
-use super::Store;
+use super::{Limits, Store};
 use sqlx::Executor;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// One store; what it was made in goes with it.
@@ -31,6 +32,12 @@ impl TestStore {
         let store = Store::open(&url).await.unwrap();
         Self { store, name, url, _dir }
     }
+}
+
+/// A store whose database is soon given up.
+pub(crate) async fn impatient(url: &str) -> Store {
+    let limits = Limits { patience: Duration::from_millis(500), longest: Duration::from_secs(1) };
+    Store::within(url, limits).await.unwrap()
 }
 
 /// Every kind of store there is here, new and empty. Names on standard error which one is in turn.

@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::render::findings::{Finding, Severity, report};
 use common::http::Method;
 use common::moment::Moment;
-use judge::Judged;
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
@@ -41,9 +40,10 @@ pub async fn run(client: &mut Client, shape: Shape) -> Result<(), Error> {
     };
     if !away {
         found.extend(token(client).await);
-        for (topic, path, judge) in judge::LISTS {
-            found.extend(list(client, topic, path, *judge).await);
-        }
+        let nodes = client.all("/v1/nodes", &Query::new(), usize::MAX).await;
+        found.extend(judged("nodes", nodes, judge::nodes));
+        let clusters = clusters(client).await;
+        found.extend(judged("clusters", clusters, judge::clusters));
     }
     tell(&found, shape)?;
     let sick = found.iter().any(|f| f.severity == Severity::Bad);
@@ -105,8 +105,21 @@ async fn token(client: &mut Client) -> Vec<Finding> {
     }
 }
 
-async fn list(client: &mut Client, topic: &'static str, path: &str, judge: Judged) -> Vec<Finding> {
-    match client.all(path, &Query::new(), usize::MAX).await {
+/// There are few: they come without pages.
+async fn clusters(client: &mut Client) -> Result<Vec<Value>, Error> {
+    let mut answer = client.value("/v1/clusters").await?;
+    match answer.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => Ok(items),
+        _ => Err(client.foreign("/v1/clusters", "no `items`")),
+    }
+}
+
+fn judged(
+    topic: &'static str,
+    asked: Result<Vec<Value>, Error>,
+    judge: fn(&[Value], Moment) -> Vec<Finding>,
+) -> Vec<Finding> {
+    match asked {
         Ok(items) => judge(&items, Moment::now()),
         // told above
         Err(Error::Refused { status: 401, .. }) => Vec::new(),

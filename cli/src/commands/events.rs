@@ -17,7 +17,7 @@ use common::backoff::{Backoff, random};
 use common::center::sse::Parser;
 use filter::Filter;
 use following::{Following, LARGEST, Step};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 const EVENTS: &str = "/v1/events";
@@ -131,8 +131,8 @@ async fn read(
         parser.push(&piece);
         while let Some(item) = parser.next() {
             match following.take(&item) {
-                Step::Show(event) if as_json => print_json(&json!(event))?,
-                Step::Show(event) => print(&format!("{}\n", line(&event, paint())))?,
+                Step::Show(shown) if as_json => print_json(&shown.1)?,
+                Step::Show(shown) => print(&format!("{}\n", line(&shown.0, paint())))?,
                 Step::Nothing => {}
                 Step::Closed(why) => return Ok(why),
                 Step::Foreign(why) => return Err(client.foreign(EVENTS, &why)),

@@ -38,6 +38,9 @@ pub async fn run(client: &mut Client, asked: &args::Logs) -> Result<(), Error> {
         return Err(Error::Missing(format!("{} has no instances now", asked.target)));
     }
     let (reachable, mut trouble) = sorted(&ticket.instances, asked)?;
+    if reachable.is_empty() {
+        return Err(Error::Missing(trouble.join("\n")));
+    }
     for why in &trouble {
         note(why);
     }
@@ -87,11 +90,11 @@ pub async fn run(client: &mut Client, asked: &args::Logs) -> Result<(), Error> {
     }
 }
 
+/// Instances, each with the address of its lines.
+type Ways<'a> = Vec<(&'a Door, Url)>;
+
 /// The instances with a way in, and what is to say of the others.
-fn sorted<'a>(
-    doors: &'a [Door],
-    asked: &args::Logs,
-) -> Result<(Vec<(&'a Door, Url)>, Vec<String>), Error> {
+fn sorted<'a>(doors: &'a [Door], asked: &args::Logs) -> Result<(Ways<'a>, Vec<String>), Error> {
     let mut ways = Vec::new();
     let mut without = Vec::new();
     for door in doors {

@@ -57,16 +57,19 @@ async fn figures(client: &Client, of: &[Instance]) -> Result<Value, Error> {
     let ask = |app: &str| {
         let query =
             Query::new().with("app", app).with("metric", &METRICS.join(",")).with("since", AGE);
-        let path = format!("/v1/metrics{query}");
-        async move { client.fetch(&path).await }
+        let (app, path) = (app.to_owned(), format!("/v1/metrics{query}"));
+        async move { (app, client.fetch(&path).await) }
     };
     let mut answers = stream::iter(apps).map(ask).buffer_unordered(AT_ONCE);
     let (mut series, mut missing, mut source) = (Vec::new(), Vec::new(), Value::Null);
-    while let Some(answer) = answers.next().await {
+    while let Some((app, answer)) = answers.next().await {
         let mut answer = match answer {
             Ok(answer) => answer,
-            // the app went between the two questions
-            Err(Error::Refused { status: 404, .. }) => continue,
+            // mostly an app that went between the two questions
+            Err(Error::Refused { status: 404, detail, .. }) => {
+                missing.push(json!({ "instance": app, "why": detail }));
+                continue;
+            }
             Err(error) => return Err(error),
         };
         let mut take = |key: &str, into: &mut Vec<Value>| {

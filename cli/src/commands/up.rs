@@ -19,6 +19,7 @@ use common::logging;
 use common::stop::{self, LONGEST, Stop};
 use home::Home;
 use prepare::Prepared;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -35,8 +36,9 @@ pub async fn run(asked: &args::Up) -> Result<(), Error> {
     let home = Home::take(&asked.state)?;
     let Prepared { source, server, dadvisor, moved } = prepare::prepare(&home).await?;
 
+    hang_up(&stop);
     // the centre outlives the agent, so it has a stop of its own
-    let later = Stop { reload: stop.reload.clone(), ..Stop::default() };
+    let later = Stop::default();
     let config = api::config::Config::of(&source)?.0;
     let centre = api::run(config, server, later.clone());
     let agent = async {
@@ -66,6 +68,18 @@ pub async fn run(asked: &args::Up) -> Result<(), Error> {
         }
         () = &mut late => late_end(Ok(())),
     }
+}
+
+/// A terminal that is gone has nobody before it; started without one (nohup), SIGHUP means nothing.
+fn hang_up(stop: &Stop) {
+    if !io::stdin().is_terminal() && !io::stdout().is_terminal() {
+        return;
+    }
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        stop.reload.notified().await;
+        stop.token.cancel();
+    });
 }
 
 fn late_end(ended: Result<(), Error>) -> Result<(), Error> {

@@ -62,7 +62,8 @@ pub fn exit(exit: &Exit) -> String {
     if exit.oom {
         parts.push("out of memory".to_owned());
     }
-    parts.extend(exit.reason.clone());
+    // the engine's word for a plain end says nothing beside its code
+    parts.extend(exit.reason.clone().filter(|word| word != "exited" || exit.code.is_none()));
     parts.join(", ")
 }
 
@@ -92,6 +93,16 @@ pub(crate) mod tests {
             log_volumes: Vec::new(),
             version: None,
         }
+    }
+
+    #[test]
+    fn ends_in_few_words() {
+        let end = |code, reason: Option<&str>, oom| {
+            exit(&Exit { code, reason: reason.map(str::to_owned), oom })
+        };
+        assert_eq!(end(Some(3), Some("exited"), false), "3");
+        assert_eq!(end(Some(137), Some("killed"), true), "137, out of memory, killed");
+        assert_eq!(end(None, Some("TASK_LOST"), false), "TASK_LOST");
     }
 
     #[test]

@@ -182,7 +182,7 @@ mod tests {
                 table.line([Cell::new(text), Cell::new("end")]);
             }
             let printed = table.print(Paint(false));
-            let ends: Vec<_> = printed.lines().skip(1).map(|l| wide(l)).collect();
+            let ends: Vec<_> = printed.lines().skip(1).map(wide).collect();
             prop_assert_eq!(ends.len(), texts.len());
             // every line ends with the same word in the same column
             prop_assert!(ends.windows(2).all(|w| w[0] == w[1]), "{}", printed);

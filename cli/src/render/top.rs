@@ -134,8 +134,11 @@ pub fn table(rows: &[Row], paint: Paint) -> String {
 
 /// Above the table: how many, and what they use together.
 pub fn summary(rows: &[Row], metrics: &Metrics) -> String {
-    let cpu: f64 = rows.iter().filter_map(|r| r.cpu).sum();
-    let memory: f64 = rows.iter().filter_map(|r| r.memory).sum();
+    // a sum of nothing is -0 by IEEE 754
+    let total =
+        |figure: fn(&Row) -> Option<f64>| rows.iter().filter_map(figure).fold(0.0, |a, b| a + b);
+    let cpu: f64 = total(|r| r.cpu);
+    let memory: f64 = total(|r| r.memory);
     let mut out = format!(
         "{}, cpu {}% of a core, memory {}",
         super::words::count(rows.len(), "instance"),
@@ -180,6 +183,7 @@ mod tests {
             summary(&rows, &metrics),
             "3 instances, cpu 120% of a core, memory 1.0K; 1 without figures (c: not read yet)"
         );
+        assert_eq!(summary(&[], &Metrics::default()), "0 instances, cpu 0.0% of a core, memory 0");
         order(&mut rows, Sort::Name);
         assert_eq!(rows[0].instance, "a");
     }

@@ -128,7 +128,7 @@ fn router(script: Shared) -> Router {
         .route("/v1/apps/{app}", get(app))
         .route("/v1/instances", get(|| json_of(json!({"items": [instance("a1"), instance("a2")], "next": null}))))
         .route("/v1/nodes", get(|| json_of(json!({"items": [node()], "next": null}))))
-        .route("/v1/clusters", get(|| json_of(json!({"items": [{"name": "local", "state": "following"}], "next": null}))))
+        .route("/v1/clusters", get(clusters))
         .route("/v1/snapshot", get(snapshot))
         .route("/v1/events", get(events))
         .route("/v1/metrics", get(metrics))
@@ -196,6 +196,16 @@ fn node() -> Value {
 pub fn event(seq: u64) -> Value {
     json!({"epoch": "e1", "seq": seq, "time": "2026-01-13T10:00:00Z", "type": "instance_changed",
         "subject": "local/n1/a1", "actor": "node:n1", "cause": HOSTILE, "payload": instance(&format!("a{seq}"))})
+}
+
+/// Has no parameters, and says so.
+async fn clusters(Query(query): Query<HashMap<String, String>>) -> Response {
+    match query.keys().next() {
+        Some(key) => problem(400, "bad_query", &format!("{key}: unknown field")),
+        None => {
+            json_of(json!({"items": [{"name": "local", "state": "following"}], "next": null})).await
+        }
+    }
 }
 
 /// Two pages, whatever the limit.

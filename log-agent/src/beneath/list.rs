@@ -2,6 +2,7 @@
 
 use super::{Refused, Root};
 use crate::name::FileName;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType};
 use std::ffi::CStr;
 
@@ -27,32 +28,76 @@ pub struct Entry {
     pub ino: u64,
 }
 
-impl Root {
-    /// Lists a directory, None for the volume's own; more than `most` entries are refused.
-    pub fn list(&self, name: Option<&FileName>, most: usize) -> Result<Vec<Entry>, Refused> {
-        let dir = self.directory(name)?;
-        let mut entries = Vec::new();
-        for entry in Dir::read_from(&dir).map_err(Refused::of)? {
-            let entry = entry.map_err(Refused::of)?;
-            let bytes = entry.file_name().to_bytes();
-            if bytes == b"." || bytes == b".." {
-                continue;
-            }
-            if entries.len() == most {
-                return Err(Refused::TooMany(most));
-            }
-            let found = match entry.file_type() {
-                FileType::Unknown => asked(&dir, entry.file_name()),
-                told => told,
-            };
-            entries.push(Entry { name: bytes.to_vec(), kind: kind(found), ino: entry.ino() });
-        }
-        Ok(entries)
+/// A directory of a volume, held open.
+#[derive(Debug)]
+pub struct Held(OwnedFd);
+
+impl Held {
+    /// Its inode, and its last change in nanoseconds since 1970: nobody can set that back, so as long as it is the same, the directory has
+    /// the same entries.
+    pub fn ino_and_change(&self) -> Result<(u64, i128), Refused> {
+        let stat = rustix::fs::fstat(&self.0).map_err(Refused::of)?;
+        let changed = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
+        Ok((stat.st_ino, changed))
+    }
+
+    /// A path that leads to this very directory, for system calls that take nothing else.
+    pub fn path(&self) -> String {
+        format!("/proc/self/fd/{}", self.0.as_raw_fd())
+    }
+
+    /// At most `most` entries, and whether there are more.
+    pub fn entries(&self, most: usize) -> Result<(Vec<Entry>, bool), Refused> {
+        entries(self.0.as_fd(), most)
     }
 }
 
+impl Root {
+    /// Holds a directory of the volume, None for the volume's own.
+    pub fn hold(&self, name: Option<&FileName>) -> Result<Held, Refused> {
+        self.directory(name).map(Held)
+    }
+
+    /// What a name names now, without opening it, and its inode.
+    pub fn look(&self, name: &FileName) -> Result<(Kind, u64), Refused> {
+        let parent = self.directory(name.parent().as_ref())?;
+        let last = std::path::Path::new(name.path().file_name().unwrap_or_default());
+        let stat =
+            rustix::fs::statat(&parent, last, AtFlags::SYMLINK_NOFOLLOW).map_err(Refused::of)?;
+        Ok((kind(FileType::from_raw_mode(stat.st_mode)), stat.st_ino))
+    }
+
+    /// Lists a directory, None for the volume's own; more than `most` entries are refused.
+    pub fn list(&self, name: Option<&FileName>, most: usize) -> Result<Vec<Entry>, Refused> {
+        match self.hold(name)?.entries(most)? {
+            (entries, false) => Ok(entries),
+            (_, true) => Err(Refused::TooMany(most)),
+        }
+    }
+}
+
+fn entries(dir: BorrowedFd<'_>, most: usize) -> Result<(Vec<Entry>, bool), Refused> {
+    let mut entries = Vec::new();
+    for entry in Dir::read_from(dir).map_err(Refused::of)? {
+        let entry = entry.map_err(Refused::of)?;
+        let bytes = entry.file_name().to_bytes();
+        if bytes == b"." || bytes == b".." {
+            continue;
+        }
+        if entries.len() == most {
+            return Ok((entries, true));
+        }
+        let found = match entry.file_type() {
+            FileType::Unknown => asked(dir, entry.file_name()),
+            told => told,
+        };
+        entries.push(Entry { name: bytes.to_vec(), kind: kind(found), ino: entry.ino() });
+    }
+    Ok((entries, false))
+}
+
 /// Some file systems do not keep the kind in the directory.
-fn asked(dir: impl rustix::fd::AsFd, name: &CStr) -> FileType {
+fn asked(dir: BorrowedFd<'_>, name: &CStr) -> FileType {
     rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
         .map_or(FileType::Unknown, |s| FileType::from_raw_mode(s.st_mode))
 }

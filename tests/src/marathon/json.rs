@@ -69,7 +69,11 @@ impl Cluster {
         set("id", id.into());
         set("appId", task.app.clone().into());
         set("host", task.host.clone().into());
-        set("ports", json!([task.port]));
+        // a mapping without a host port takes none
+        let own = self.apps.get(&task.app).is_some_and(|app| app.network == "container");
+        let ports =
+            if own && self.version == Version::V1_9 { json!([]) } else { json!([task.port]) };
+        set("ports", ports);
         set("servicePorts", json!([10004]));
         set("stagedAt", task.staged_at.clone().into());
         set("version", task.version.clone().into());

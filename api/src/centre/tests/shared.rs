@@ -157,60 +157,98 @@ async fn a_killed_connection_leaves_no_half_and_the_writer_goes_on() {
     b.end().await;
 }
 
-/// A way to the server that breaks each time a commit was sent, before its answer comes back, as long as `breaks` says so.
-async fn breaking(to: String, breaks: Arc<AtomicU64>) -> u16 {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// What a way to the server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Open,
+    /// Breaks once a commit was sent, before its answer comes back; then it is open again.
+    Breaking,
+    /// Carries nothing more, without a word: connections of now never work again.
+    Frozen,
+}
+
+/// A way to the server of `store`: the store's URL through it, and what says what it does.
+async fn way(url: &str) -> (String, watch::Sender<Way>) {
+    let (user, rest) = url.split_once('@').unwrap();
+    let (host, path) = rest.split_once('/').unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let through = format!("{user}@{}/{path}", listener.local_addr().unwrap());
+    let (way, host) = (watch::Sender::new(Way::Open), host.to_owned());
+    let says = way.clone();
     tokio::spawn(async move {
-        loop {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let (to, breaks) = (to.clone(), Arc::clone(&breaks));
-            tokio::spawn(async move {
-                let mut server = tokio::net::TcpStream::connect(to).await.unwrap();
-                let (mut up, mut down) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-                loop {
-                    tokio::select! {
-                        n = client.read(&mut up) => {
-                            let Ok(n @ 1..) = n else { return };
-                            server.write_all(&up[..n]).await.unwrap();
-                            let commit = up[..n].windows(7).any(|w| w == b"COMMIT\0");
-                            if commit && breaks.load(Ordering::Relaxed) > 0 {
-                                breaks.fetch_sub(1, Ordering::Relaxed);
-                                // the server's answer comes, and goes nowhere
-                                assert!(server.read(&mut down).await.unwrap() > 0);
-                                return;
-                            }
-                        }
-                        n = server.read(&mut down) => {
-                            let Ok(n @ 1..) = n else { return };
-                            if client.write_all(&down[..n]).await.is_err() {
-                                return;
-                            }
-                        }
-                    }
-                }
-            });
+        while let Ok((client, _)) = listener.accept().await {
+            let server = tokio::net::TcpStream::connect(&host).await.unwrap();
+            tokio::spawn(carry(client, server, says.clone()));
         }
     });
-    port
+    (through, way)
+}
+
+async fn carry(
+    mut client: tokio::net::TcpStream,
+    mut server: tokio::net::TcpStream,
+    way: watch::Sender<Way>,
+) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut up, mut down, mut says) = (vec![0; 1 << 16], vec![0; 1 << 16], way.subscribe());
+    loop {
+        tokio::select! {
+            biased;
+            () = async { drop(says.wait_for(|way| *way == Way::Frozen).await) } => std::future::pending().await,
+            Ok(n @ 1..) = client.read(&mut up) => {
+                server.write_all(&up[..n]).await.unwrap();
+                let commit = up[..n].windows(7).any(|w| w == b"COMMIT\0");
+                if commit && *way.borrow() == Way::Breaking {
+                    way.send_replace(Way::Open);
+                    // the server's answer comes, and goes nowhere
+                    assert!(server.read(&mut down).await.unwrap() > 0);
+                    return;
+                }
+            }
+            Ok(n @ 1..) = server.read(&mut down) => {
+                if client.write_all(&down[..n]).await.is_err() {
+                    return;
+                }
+            }
+            else => return,
+        }
+    }
 }
 
 #[tokio::test]
 async fn a_commit_whose_answer_was_lost_is_known_to_have_happened() {
     let Some((test, _)) = postgres().await else { return };
-    let (url, breaks) = (test.store.url(), Arc::new(AtomicU64::new(0)));
-    let (user, rest) = url.split_once('@').unwrap();
-    let (host, path) = rest.split_once('/').unwrap();
-    let port = breaking(host.to_owned(), Arc::clone(&breaks)).await;
-    let store = Store::open(&format!("{user}@127.0.0.1:{port}/{path}")).await.unwrap();
+    let (url, way) = way(test.store.url()).await;
+    let store = Store::open(&url).await.unwrap();
     let a = TestCentre::over(&store).await;
     put(&a.centre, vec![app_named("a")]).await;
-    breaks.store(1, Ordering::Relaxed);
+    way.send_replace(Way::Breaking);
     let events = put(&a.centre, vec![app_named("b")]).await;
-    assert_eq!((events[0].seq, breaks.load(Ordering::Relaxed)), (2, 0));
+    assert_eq!((events[0].seq, *way.borrow()), (2, Way::Open));
     assert_eq!(put(&a.centre, vec![app_named("b"), app_named("c")]).await[0].seq, 3);
     assert_eq!(a.centre.read(|w| w.apps().count()), 3);
     assert_eq!(a.centre.healthy(), Ok(()));
+    a.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes_without_a_word_is_an_error_and_passes() {
+    let Some((test, _)) = postgres().await else { return };
+    let (url, way) = way(test.store.url()).await;
+    let store = crate::store::impatient(&url).await;
+    let a = TestCentre::over(&store).await;
+    put(&a.centre, vec![app_named("a")]).await;
+    way.send_replace(Way::Frozen);
+    for n in 0..3 {
+        let app = app_named(&format!("b{n}"));
+        let asked = a.centre.change(origin(), move |_| vec![app.clone()]);
+        let answer = tokio::time::timeout(Duration::from_secs(10), asked).await.unwrap();
+        assert!(matches!(answer, Err(Error::Slow(_) | Error::Store(_))), "{answer:?}");
+        assert!(a.centre.healthy().is_err());
+    }
+    assert_eq!(a.centre.read(|w| w.apps().count()), 1);
+    way.send_replace(Way::Open);
+    eventually(|| a.centre.healthy().is_ok()).await;
+    assert_eq!(put(&a.centre, vec![app_named("b")]).await[0].seq, 2);
     a.end().await;
 }

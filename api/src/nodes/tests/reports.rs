@@ -193,3 +193,26 @@ async fn a_scheduler_meets_what_nodes_said_before() {
     assert_eq!(lab.instance("m1/web.1").unwrap().container, Some(id("ab")), "not a whole list");
     lab.t.end().await;
 }
+
+#[tokio::test]
+async fn a_fleet_that_has_nothing_new_to_say_is_heard_in_no_time() {
+    let test = test_stores().await.remove(0);
+    let mut lab = Lab::over(&test.store).await;
+    let names: Vec<String> = (0..500).map(|n| format!("host-{n}")).collect();
+    let first = report(&facts(1, vec![container("ab", "web")], vec![]));
+    for name in &names {
+        lab.send((name, "dadvisor", "aa.1.x"), &first, true).await.unwrap();
+    }
+    lab.pass(2).await;
+    let commits = lab.t.centre.counts().commits.load(Ordering::Relaxed);
+    let digest = common::api_types::digest::hash(&first);
+    let start = std::time::Instant::now();
+    for name in names.iter().cycle().take(10_000) {
+        let node = NodeName::new(name.as_str());
+        lab.nodes.report(&node, "dadvisor", "aa.1.x", &digest, None).await.unwrap();
+    }
+    let each = start.elapsed() / 10_000;
+    assert!(each < std::time::Duration::from_micros(500), "{each:?}");
+    assert_eq!(lab.t.centre.counts().commits.load(Ordering::Relaxed), commits);
+    lab.t.end().await;
+}

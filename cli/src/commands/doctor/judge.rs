@@ -9,13 +9,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Makes findings of a list's items.
-pub type Judged = fn(&[Value], Moment) -> Vec<Finding>;
-
-/// The lists that are looked at.
-pub const LISTS: &[(&str, &str, Judged)] =
-    &[("nodes", "/v1/nodes", nodes), ("clusters", "/v1/clusters", clusters)];
-
 /// A clock further off than this makes ages and charts wrong.
 const SKEW_LESS: Duration = Duration::from_secs(3);
 /// Further off than this, tokens and tickets end too early or too late.
@@ -87,7 +80,7 @@ pub fn me(me: &Value, now: Moment) -> Finding {
 }
 
 /// Silent and degraded agents, and agents of several versions.
-fn nodes(items: &[Value], now: Moment) -> Vec<Finding> {
+pub fn nodes(items: &[Value], now: Moment) -> Vec<Finding> {
     let nodes: Vec<NodeStatus> =
         items.iter().filter_map(|i| NodeStatus::deserialize(i).ok()).collect();
     if nodes.is_empty() {
@@ -139,7 +132,7 @@ fn trouble(status: &NodeStatus, agent: &Agent, now: Moment) -> Option<Finding> {
 }
 
 /// Schedulers that do not answer.
-fn clusters(items: &[Value], now: Moment) -> Vec<Finding> {
+pub fn clusters(items: &[Value], now: Moment) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut well = 0;
     for item in items {

@@ -5,6 +5,7 @@ use crate::client::query::Query;
 use common::api_types::Event;
 use common::center::sse::Item;
 use common::ids::Cursor;
+use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ pub struct Following {
 /// What a frame comes to.
 #[derive(Debug, PartialEq)]
 pub enum Step {
-    /// An event that is wanted.
-    Show(Box<Event>),
+    /// An event that is wanted, and its JSON as it came: a newer centre may say more than is known here.
+    Show(Box<(Event, Value)>),
     /// One that is not, or a heartbeat.
     Nothing,
     /// The server ends the stream, and says why.
@@ -79,10 +80,16 @@ impl Following {
             self.cursor = Some(frame.id.clone());
             return Step::Nothing;
         }
-        match serde_json::from_str::<Event>(&frame.data) {
-            Ok(event) => {
+        let read = serde_json::from_str::<Value>(&frame.data)
+            .and_then(|value| Ok((Event::deserialize(&value)?, value)));
+        match read {
+            Ok((event, value)) => {
                 self.cursor = Some(frame.id.clone());
-                if self.filter.admits(&event) { Step::Show(event.into()) } else { Step::Nothing }
+                if self.filter.admits(&event) {
+                    Step::Show(Box::new((event, value)))
+                } else {
+                    Step::Nothing
+                }
             }
             Err(error) => Step::Foreign(format!("an event that is none: {error}")),
         }
@@ -118,10 +125,10 @@ mod tests {
         assert_eq!(following.path(), "/v1/events?topics=all&after=e%3A6");
         assert_eq!(following.take(&frame("e:7", "heartbeat", "{}")), Step::Nothing);
         assert!(following.path().ends_with("e%3A7"));
-        let Step::Show(event) = following.take(&frame("e:8", "node_changed", EVENT)) else {
+        let Step::Show(shown) = following.take(&frame("e:8", "node_changed", EVENT)) else {
             panic!()
         };
-        assert_eq!(event.seq, 8);
+        assert_eq!((shown.0.seq, shown.1["seq"].as_u64()), (8, Some(8)));
         assert!(following.path().ends_with("e%3A8"));
         following.go_on_from("f:1".into());
         assert!(following.path().ends_with("f%3A1"));

@@ -5,7 +5,7 @@ use super::home::{Home, keep_secret};
 use super::part;
 use crate::client::Client;
 use crate::commands::access::{node_token, sign_in_link};
-use crate::commands::print;
+use crate::commands::{note, print};
 use crate::error::Error;
 use crate::place::{Centre, Token};
 use common::config::{Source, api};
@@ -24,6 +24,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long the centre may take to answer for the first time: a large store is read in.
 const START: Duration = Duration::from_secs(60);
+/// How long nothing is said about the wait.
+const SAID: Duration = Duration::from_secs(3);
 /// From one try to the next.
 const AGAIN: Duration = Duration::from_millis(50);
 /// Of the time that a stop may take, this much is dadvisor's.
@@ -48,7 +50,8 @@ pub async fn run(
         // on loopback beside its only reader: no TLS unless the host's agents have a certificate
         let tls = config.node.tls.as_ref().map(|files| tls::Server::load(&files.cert, &files.key));
         let tls = tls.transpose().map_err(|e| part("dadvisor", &e, Exit::BadConfig))?;
-        let running = dadvisor::run(config.clone(), listener, tls, stop.clone());
+        let own = Stop { token: stop.token.clone(), ..Stop::default() };
+        let running = dadvisor::run(config.clone(), listener, tls, own);
         tokio::pin!(running);
         let late = async {
             stop.token.cancelled().await;
@@ -56,7 +59,10 @@ pub async fn run(
         };
         let ended = tokio::select! {
             ended = &mut running => ended.map_err(|e| part("dadvisor", &e, exit_for(&e))),
-            () = late => Ok(tracing::warn!("dadvisor did not end in time")),
+            () = late => {
+                tracing::warn!("dadvisor did not end in time");
+                Ok(())
+            }
         };
         // whatever ended it, nothing here goes on without it
         stop.token.cancel();
@@ -90,7 +96,8 @@ async fn answering(home: &Home, source: &Source) -> Result<Client, Error> {
     let mut reader = source.reader()?;
     let api = reader.section::<api::Section>();
     let (api, _) = reader.finish(api)?;
-    let deadline = Instant::now() + START;
+    let begin = Instant::now();
+    let mut patient = false;
     let own = home.dir().join("api/admin-token");
     loop {
         let asked = async {
@@ -116,11 +123,17 @@ async fn answering(home: &Home, source: &Source) -> Result<Client, Error> {
                 );
                 return Err(part("the centre", why, Exit::Missing));
             }
-            Err(error) if Instant::now() > deadline => {
+            Err(error) if begin.elapsed() > START => {
                 let why = format!("not ready within {} s: {error}", START.as_secs());
                 return Err(part("the centre", why, Exit::Missing));
             }
-            Err(_) => sleep(AGAIN).await,
+            Err(error) => {
+                if !patient && begin.elapsed() > SAID {
+                    note(&format!("the centre is not ready yet: {error}"));
+                    patient = true;
+                }
+                sleep(AGAIN).await;
+            }
         }
     }
 }

@@ -105,7 +105,11 @@ async fn the_copy_on_disk_stands_in_for_a_centre_that_is_away() {
     assert!(follower.replica.borrow().is_some(), "at once");
     stage.back().await;
     stage.until("goes on from it", |play, _| play.streams.len() == 1).await;
-    assert_eq!((stage.play().snapshots, stage.play().after.last().unwrap().as_str()), (1, "e1:1"));
+    let (snapshots, after) = {
+        let play = stage.play();
+        (play.snapshots, play.after.last().unwrap().clone())
+    };
+    assert_eq!((snapshots, after.as_str()), (1, "e1:1"));
     stage.play().change(app("a", "bob"));
     has(&mut follower, "a", "bob").await;
     stop.cancel();

@@ -26,9 +26,9 @@ impl Ledger {
         let apps: HashSet<AppId> = list.iter().map(|a| a.app.id.clone()).collect();
         let tasks = ids(&list);
         let missing = self.missing(&tasks, |_| true);
-        let (known_apps, live) = self.counts();
-        let apps_missing = self.apps.keys().filter(|id| !apps.contains(*id)).count();
-        let much = missing.len() * 2 > live || apps_missing * 2 > known_apps;
+        let live = self.counts().1;
+        // apps without tasks are no loss: what they are is listed again, if they are
+        let much = missing.len() * 2 > live;
         let confirmed = self.held.is_some_and(|since| now.since(since) >= CONFIRM_AFTER);
         let taken = if much && !confirmed {
             self.held.get_or_insert(now);

@@ -1,0 +1,250 @@
+//! Finds the files of the volumes and notices what becomes of them, on one thread.
+//!
+//! One inotify instance watches directories only. A notice says where to look, never what is there: each look asks the kernel what a name
+//! names now and how long a file is now, so that lost, late or merged notices do no harm. Every few seconds everything is looked at anyway
+//! (a directory is listed again only if its inode changed, a file costs one `fstat`), and after an overflow at once.
+//!
+//! A round: hear the notices; list and check a bounded number of names in each volume; look at the files that were written; settle which new
+//! files are copies; mind deleted files and directories with many writes; wait. While files are written rounds are some milliseconds
+//! apart; the first write after a pause is told at once; while nothing happens the thread sleeps until the next look at everything.
+
+mod copies;
+mod departed;
+mod found;
+mod look;
+mod memory;
+mod rounds;
+mod scan;
+mod tree;
+mod volumes;
+mod wanted;
+mod watches;
+
+use crate::files::{Gap, Known, Shared, VolumeFigures, Why};
+use crate::source::{Source, SourceId};
+use copies::Heads;
+use memory::Memory;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
+use rustix::fd::OwnedFd;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tree::{Dir, DirId, Followed, Vol, VolId};
+use wanted::Wanted;
+use watches::Watches;
+
+/// Gaps kept for whoever asks; more are in the figures alone.
+const GAPS: usize = 1_024;
+/// Least time between two pictures of the figures.
+const FIGURES: Duration = Duration::from_millis(100);
+
+/// Wakes the following thread.
+#[derive(Debug)]
+pub(crate) struct Bell(OwnedFd);
+
+impl Bell {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?))
+    }
+
+    pub(crate) fn ring(&self) {
+        // it fails only when it is ringing already
+        rustix::io::write(&self.0, &1u64.to_ne_bytes()).ok();
+    }
+
+    fn heard(&self) {
+        rustix::io::read(&self.0, &mut [0u8; 8]).ok();
+    }
+}
+
+/// Starts the thread.
+pub(crate) fn start(shared: Arc<Shared>, known: Vec<Known>) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("follow".into())
+        .spawn(move || Follower::new(shared, known).run())
+}
+
+/// The follower's state.
+struct Follower {
+    shared: Arc<Shared>,
+    wanted: Wanted,
+    watches: Watches,
+    memory: Memory,
+    heads: Heads<SourceId>,
+    vols: BTreeMap<VolId, Vol>,
+    dirs: HashMap<DirId, Dir>,
+    followed: HashMap<SourceId, Followed>,
+    by_inode: HashMap<(u64, u64), SourceId>,
+    /// Written since the last round.
+    touched: Vec<SourceId>,
+    /// Have bytes, and nobody knows yet whether they are copies.
+    undecided: Vec<SourceId>,
+    /// Lost their name in this round.
+    unplaced: Vec<SourceId>,
+    /// Directories whose files are looked at every few milliseconds.
+    busy: Vec<DirId>,
+    open: usize,
+    most_open: usize,
+    next_id: u64,
+    next_departed: Instant,
+    next_figures: Instant,
+    figures_changed: bool,
+    set_changed: bool,
+    last_active: Instant,
+}
+
+impl Follower {
+    fn new(shared: Arc<Shared>, known: Vec<Known>) -> Self {
+        let settings = &shared.settings;
+        let wanted = Wanted::new(&settings.include, &settings.exclude);
+        // a quarter is left for sockets, directories and the journal
+        let allowed = common::files::limit().soft.and_then(|n| usize::try_from(n).ok());
+        let most_open = settings.limits.open.min(allowed.unwrap_or(usize::MAX) / 4 * 3).max(16);
+        let now = Instant::now();
+        Self {
+            wanted,
+            watches: Watches::new(),
+            memory: Memory::new(known),
+            heads: Heads::default(),
+            vols: BTreeMap::new(),
+            dirs: HashMap::new(),
+            followed: HashMap::new(),
+            by_inode: HashMap::new(),
+            touched: Vec::new(),
+            undecided: Vec::new(),
+            unplaced: Vec::new(),
+            busy: Vec::new(),
+            open: 0,
+            most_open,
+            next_id: 0,
+            next_departed: now,
+            next_figures: now,
+            figures_changed: false,
+            set_changed: false,
+            last_active: now,
+            shared,
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            let now = Instant::now();
+            if !self.take_volumes(now) {
+                return;
+            }
+            let heard = self.hear(now);
+            self.work(now);
+            self.look_at_touched(now);
+            self.settle_copies(now);
+            self.mind_unplaced(now);
+            self.mind_departed(now);
+            self.mind_busy(now);
+            self.mind_volumes(now);
+            self.show(now);
+            self.wait(heard);
+        }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Sleeps until something is due or told.
+    fn wait(&mut self, heard: bool) {
+        let gather = self.shared.settings.pace.gather;
+        let now = Instant::now();
+        if heard {
+            // the second round within a short time: what comes next is noticed together
+            if now.duration_since(self.last_active) < gather * 2 {
+                std::thread::sleep(gather);
+            }
+            self.last_active = Instant::now();
+        }
+        let wait = self.due(now).saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: wait.subsec_nanos().into(),
+        };
+        let bell = PollFd::new(&self.shared.bell.0, PollFlags::IN);
+        let polled = match self.watches.fd() {
+            Some(fd) => {
+                let mut fds = [bell, PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+                rustix::event::poll(&mut fds, Some(&timeout)).map(|_| fds[0].revents())
+            }
+            None => {
+                let mut fds = [bell];
+                rustix::event::poll(&mut fds, Some(&timeout)).map(|_| fds[0].revents())
+            }
+        };
+        if polled.is_ok_and(|bell| !bell.is_empty()) {
+            self.shared.bell.heard();
+        }
+    }
+
+    /// Bytes of a source that nobody will read any more.
+    fn gap(&mut self, source: &Source, vol: VolId, from: u64, to: u64, why: Why) {
+        if from >= to {
+            return;
+        }
+        let Some(vol) = self.vols.get_mut(&vol) else { return };
+        let (count, bytes) = vol.gaps.entry(why).or_default();
+        *count += 1;
+        *bytes = bytes.saturating_add(to - from);
+        if *count == 1 {
+            let (app, dir, name) = (&vol.owner.instance.app, vol.path.display(), source.name());
+            let (why, bytes) = (why.reason(), to - from);
+            tracing::warn!(
+                "{app}: {bytes} bytes of {dir}/{name} are lost to shipping ({why}); more of these are counted"
+            );
+        }
+        let gap = Gap { source: source.id(), volume: vol.owner.clone(), from, to, why };
+        let mut shown = self.shared.shown();
+        if shown.gaps.len() == GAPS {
+            shown.gaps.pop_front();
+        }
+        shown.gaps.push_back(gap);
+        self.figures_changed = true;
+    }
+
+    /// Shows what changed to the other threads.
+    fn show(&mut self, now: Instant) {
+        if std::mem::take(&mut self.set_changed) {
+            self.shared.set_changed();
+            self.figures_changed = true;
+        }
+        if self.figures_changed && self.next_figures <= now {
+            self.figures_changed = false;
+            self.next_figures = now + FIGURES;
+            let figures = self.vols.values().map(|vol| self.figures(vol)).collect();
+            self.shared.shown().figures = figures;
+        }
+    }
+
+    fn figures(&self, vol: &Vol) -> VolumeFigures {
+        let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for dir in vol.dirs.iter().filter_map(|id| self.dirs.get(id)) {
+            for reason in dir.slots.values().filter_map(|slot| slot.what.refused()) {
+                *refused.entry(reason).or_default() += 1;
+            }
+            if dir.over > 0 {
+                *refused.entry("too_many").or_default() += dir.over;
+            }
+        }
+        VolumeFigures {
+            volume: vol.owner.clone(),
+            files: vol.sources.len(),
+            directories: vol.dirs.len(),
+            deleted: vol.deleted.len(),
+            refused,
+            gaps: vol.gaps.iter().map(|(why, figures)| (why.reason(), *figures)).collect(),
+            storms: vol.storms,
+            fault: vol.fault_now.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Is a new file the copy of one that is shipped already?
+//!
+//! `copytruncate` copies a log to another name and then truncates it. Read as a new file, the copy would be shipped a second time; left
+//! out, what was not shipped yet would be lost with the truncation. So a new file whose first bytes are those of a followed one, of the
+//! generation before, or of one the journal remembers, is compared with it at the place that was acknowledged: the copy of a file that
+//! was truncated goes on from there. While the original is still whole, a file that equals it so far waits a little; if no truncation comes,
+//! it is a file of its own and shipped from its first byte.
+
+use super::Follower;
+use super::tree::{Before, Followed};
+use crate::identity::{HASHED, Head, Mark};
+use crate::source::{Source, SourceId};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Originals compared with one new file: more of them begin alike only where nothing can be told apart anyway.
+const COMPARED: usize = 256;
+
+/// Files by their first bytes.
+#[derive(Debug)]
+pub(super) struct Heads<T> {
+    files: HashMap<Head, Vec<T>>,
+    /// How many heads have this length: a new file is hashed at each of them.
+    lens: BTreeMap<u16, usize>,
+}
+
+impl<T> Default for Heads<T> {
+    fn default() -> Self {
+        Self { files: HashMap::new(), lens: BTreeMap::new() }
+    }
+}
+
+impl<T: Copy + Eq> Heads<T> {
+    pub(super) fn add(&mut self, head: Head, id: T) {
+        if head.len > 0 {
+            self.files.entry(head).or_default().push(id);
+            *self.lens.entry(head.len).or_default() += 1;
+        }
+    }
+
+    pub(super) fn remove(&mut self, head: Head, id: T) {
+        let Some(of_head) = self.files.get_mut(&head) else { return };
+        let Some(at) = of_head.iter().position(|s| *s == id) else { return };
+        of_head.swap_remove(at);
+        if of_head.is_empty() {
+            self.files.remove(&head);
+        }
+        if let Some(count) = self.lens.get_mut(&head.len) {
+            *count -= 1;
+            if *count == 0 {
+                self.lens.remove(&head.len);
+            }
+        }
+    }
+
+    /// The files whose known first bytes a file begins with.
+    pub(super) fn alike(&self, first: &[u8]) -> Vec<T> {
+        let lens = self.lens.keys().map(|len| usize::from(*len));
+        let heads = lens.take_while(|len| *len <= first.len()).map(|len| Head::of(&first[..len]));
+        heads.filter_map(|head| self.files.get(&head)).flatten().copied().collect()
+    }
+}
+
+/// What a new file is.
+enum Origin {
+    /// One of its own.
+    Own,
+    /// It equals another one as far as it goes; that one is whole.
+    Alike,
+    /// The copy of a generation that is gone: go on where that was acknowledged.
+    Copy(Mark),
+}
+
+impl Follower {
+    /// Decides what new files are, as far as it can be decided. Before everything was found once, nothing is: an original may come yet.
+    pub(super) fn settle_copies(&mut self, now: Instant) {
+        if self.undecided.is_empty() || self.vols.values().any(|v| !v.todo.is_empty()) {
+            return;
+        }
+        let pace = self.shared.settings.pace.copy;
+        for id in self.undecided.clone() {
+            let Some(followed) = self.followed.get(&id).filter(|f| f.undecided) else { continue };
+            let (source, quiet) = (followed.source.clone(), now.duration_since(followed.grown));
+            // what cannot be read cannot be compared
+            let start = match self.origin(id, &source, now).unwrap_or(Origin::Own) {
+                Origin::Alike if quiet < pace => continue,
+                Origin::Copy(mark) => mark,
+                Origin::Own | Origin::Alike => Mark::START,
+            };
+            match self.followed.get_mut(&id) {
+                // the look at an original may have been its own
+                Some(followed) if followed.undecided => followed.undecided = false,
+                _ => continue,
+            }
+            let mut inner = source.inner();
+            inner.start = Some(start);
+            inner.acknowledged = start;
+            inner.read_to = inner.read_to.max(start.offset);
+            drop(inner);
+            self.shared.woken.push(&source);
+        }
+        let followed = &self.followed;
+        self.undecided.retain(|id| followed.get(id).is_some_and(|f| f.undecided));
+    }
+
+    fn origin(&mut self, id: SourceId, source: &Arc<Source>, now: Instant) -> io::Result<Origin> {
+        let mut first = [0; HASHED];
+        let got = source.fill_at(0, &mut first)?;
+        let first = &first[..got];
+        let mut candidates = self.heads.alike(first);
+        candidates.retain(|c| *c != id && self.same_volume(id, *c));
+        candidates.truncate(COMPARED);
+        let mut alike = false;
+        for candidate in candidates {
+            // it may have been truncated since it was last looked at
+            self.look(candidate, now);
+            let Some(Followed { source: other, before, undecided, .. }) =
+                self.followed.get(&candidate)
+            else {
+                continue;
+            };
+            if let Some(before) = before.filter(|b| b.head.begins(first)) {
+                if copy_of(source, &before)? {
+                    return Ok(Origin::Copy(before.mark));
+                }
+                // the rest of it may still be written
+                alike |= source.len() < before.mark.offset;
+            }
+            // two new files that are alike wait for nothing from each other
+            alike |= !undecided && equal_so_far(source, other)?;
+        }
+        if alike {
+            return Ok(Origin::Alike);
+        }
+        for old in self.memory.alike(first) {
+            if copy_of(source, &old)? {
+                return Ok(Origin::Copy(old.mark));
+            }
+        }
+        Ok(Origin::Own)
+    }
+
+    fn same_volume(&self, one: SourceId, other: SourceId) -> bool {
+        let vol = |id| self.followed.get(&id).map(|f: &Followed| f.vol);
+        vol(one) == vol(other)
+    }
+
+    /// How much of an ended generation its copies have.
+    pub(super) fn copied(&mut self, original: SourceId, old: Before, now: Instant) -> u64 {
+        let mut copied = 0;
+        for copy in self.undecided.clone() {
+            if !self.same_volume(original, copy) {
+                continue;
+            }
+            // it was written before the original was truncated
+            self.look(copy, now);
+            let Some(followed) = self.followed.get(&copy).filter(|f| f.undecided) else { continue };
+            if copy_of(&followed.source, &old).unwrap_or(false) {
+                copied = copied.max(followed.source.len());
+            }
+        }
+        copied
+    }
+}
+
+/// Whether a file has what was acknowledged of a generation.
+fn copy_of(source: &Source, old: &Before) -> io::Result<bool> {
+    let mut first = [0; HASHED];
+    let got = source.fill_at(0, &mut first)?;
+    Ok(old.head.len > 0
+        && old.head.begins(&first[..got])
+        && source.len() >= old.mark.offset
+        && source.still(&old.mark)?)
+}
+
+/// Whether the shorter of two files is the beginning of the other, by its last bytes.
+fn equal_so_far(one: &Source, other: &Source) -> io::Result<bool> {
+    let at = one.len().min(other.len());
+    Ok(one.len() <= other.len() && one.mark_at(at)? == other.mark_at(at)?)
+}

@@ -1,0 +1,160 @@
+//! Files that have no name any more: read to their end, then let go; never without saying what was lost.
+
+use super::Follower;
+use super::tree::{Followed, Task, VolId};
+use crate::files::Why;
+use crate::source::{Source, SourceId, State};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Between two looks at deleted files while one of them is written, and while none is.
+const OFTEN: Duration = Duration::from_millis(100);
+const SELDOM: Duration = Duration::from_secs(1);
+
+impl Follower {
+    /// Finds out what became of files that lost their name in this round.
+    pub(super) fn mind_unplaced(&mut self, now: Instant) {
+        for id in std::mem::take(&mut self.unplaced) {
+            let Some(followed) = self.followed.get(&id).filter(|f| f.at.is_none()) else {
+                continue;
+            };
+            let (vol, source) = (followed.vol, followed.source.clone());
+            if source.state() == State::Deleted {
+                continue;
+            }
+            let file = source.inner().file.clone();
+            let named =
+                file.as_ref().is_none_or(|f| rustix::fs::fstat(&**f).is_ok_and(|s| s.st_nlink > 0));
+            let Some(of) = self.vols.get_mut(&vol) else { continue };
+            let busy = !of.todo.is_empty();
+            if named && (busy || followed.searched.is_none()) {
+                // renamed: its new name may be waiting to be checked, or is found by looking at everything once
+                self.unplaced.push(id);
+                if !busy {
+                    if let Some(followed) = self.followed.get_mut(&id) {
+                        followed.searched = Some(now);
+                    }
+                    self.relist(vol);
+                }
+                continue;
+            }
+            self.departed(id, vol, &source, now);
+        }
+    }
+
+    fn relist(&mut self, vol: VolId) {
+        if let Some(vol) = self.vols.get_mut(&vol) {
+            vol.todo.extend(vol.dirs.iter().map(|dir| Task::List(*dir)));
+        }
+    }
+
+    fn departed(&mut self, id: SourceId, vol: VolId, source: &Arc<Source>, now: Instant) {
+        self.look(id, now);
+        source.inner().tide.state = State::Deleted;
+        source.publish();
+        if source.start().is_some() {
+            self.shared.woken.push(source);
+        }
+        if let Some(vol) = self.vols.get_mut(&vol) {
+            vol.deleted.push_back(id);
+        }
+        self.next_departed = now;
+        self.set_changed = true;
+        if source.inner().file.is_none() {
+            // it had been read when it was closed; what came after that nobody can read
+            self.give_up(source, Why::Closed);
+        }
+    }
+
+    /// Lets deleted files go once they are read, acknowledged and quiet; before that only above the limits.
+    pub(super) fn mind_departed(&mut self, now: Instant) {
+        if now < self.next_departed {
+            return;
+        }
+        let pace = self.shared.settings.pace;
+        let vols: Vec<VolId> =
+            self.vols.iter().filter(|(_, v)| !v.deleted.is_empty()).map(|(id, _)| *id).collect();
+        let mut active = false;
+        for vol in vols {
+            let deleted: Vec<SourceId> = self
+                .vols
+                .get(&vol)
+                .map(|v| v.deleted.iter().copied().collect())
+                .unwrap_or_default();
+            for id in deleted {
+                self.look(id, now);
+                let Some(followed) = self.followed.get(&id) else { continue };
+                let quiet = now.duration_since(followed.grown);
+                active |= quiet < SELDOM * 2;
+                let source = followed.source.clone();
+                if quiet >= pace.linger && self.settled(&source) && !source.is_held() {
+                    self.let_go(&source);
+                }
+            }
+            self.limit_departed(vol);
+        }
+        self.next_departed = now + if active { OFTEN } else { SELDOM };
+    }
+
+    /// Above the limits the settled go first, then the oldest.
+    fn limit_departed(&mut self, vol: VolId) {
+        let limits = self.shared.settings.limits;
+        loop {
+            let Some(of) = self.vols.get(&vol) else { return };
+            let followed = of.deleted.iter().filter_map(|id| self.followed.get(id));
+            let pinned: u64 = followed.clone().map(|f| f.on_disk).sum();
+            let why = match () {
+                () if of.deleted.len() > limits.deleted => Why::TooManyDeleted,
+                () if pinned > limits.deleted_bytes => Why::DeletedBytes,
+                () => return,
+            };
+            let settled = followed.clone().find(|f| self.settled(&f.source));
+            let Some(source) = settled.or(followed.clone().next()).map(|f| f.source.clone()) else {
+                return;
+            };
+            self.give_up(&source, why);
+        }
+    }
+
+    /// Whether everything of a source is safe elsewhere.
+    pub(super) fn settled(&self, source: &Source) -> bool {
+        if !self.shared.settings.ships {
+            return true;
+        }
+        let inner = source.inner();
+        inner.acknowledged.offset >= inner.tide.len
+    }
+
+    /// Lets a source go; what was not acknowledged of it is a gap.
+    pub(super) fn give_up(&mut self, source: &Arc<Source>, why: Why) {
+        let vol = self.followed.get(&source.id()).map(|f| f.vol);
+        if let (Some(vol), true) = (vol, self.shared.settings.ships) {
+            let (from, to) = (source.acknowledged_to().mark.offset, source.len());
+            self.gap(source, vol, from, to, why);
+        }
+        self.let_go(source);
+    }
+
+    fn let_go(&mut self, source: &Arc<Source>) {
+        let id = source.id();
+        let Some(Followed { vol, before, .. }) = self.followed.remove(&id) else { return };
+        let identity = source.identity();
+        self.heads.remove(identity.head, id);
+        if let Some(before) = before {
+            self.heads.remove(before.head, id);
+        }
+        self.by_inode.remove(&(identity.dev, identity.ino));
+        if let Some(vol) = self.vols.get_mut(&vol) {
+            vol.sources.remove(&id);
+            vol.deleted.retain(|s| *s != id);
+        }
+        {
+            let mut inner = source.inner();
+            inner.tide.state = State::Deleted;
+            self.open -= usize::from(inner.file.take().is_some());
+        }
+        source.publish();
+        self.shared.shown().sources.remove(&id);
+        self.set_changed = true;
+    }
+}

@@ -1,0 +1,193 @@
+//! A file under a name: one that is followed already, one the journal remembers, or a new one.
+
+use super::Follower;
+use super::tree::{Before, DirId, Followed, VolId, What};
+use crate::beneath::{Root, Stat};
+use crate::identity::{HASHED, Head, Identity, Mark, Seen, Verdict, judge};
+use crate::name::FileName;
+use crate::source::{Inner, Source, SourceId, State, Tide};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is remembered of a found file.
+struct Recalled {
+    identity: Identity,
+    /// Where shipping goes on; None for what is not the file it was, or never was seen.
+    start: Option<Mark>,
+    /// What it was before it was truncated.
+    before: Option<Before>,
+    state: State,
+}
+
+impl Follower {
+    /// A file under a name.
+    pub(super) fn file(
+        &mut self,
+        vol: VolId,
+        at: (DirId, &[u8]),
+        name: &FileName,
+        ino: u64,
+        now: Instant,
+    ) -> What {
+        let Some(root) = self.root(vol) else { return What::No("gone") };
+        if let Some(id) = self.by_inode.get(&(root.dev(), ino)).copied() {
+            return self.moved(id, vol, at, name, root).unwrap_or(What::No("hard_link"));
+        }
+        if !self.memory.has(ino) && !self.wanted.admits(name) {
+            return What::No("excluded");
+        }
+        let limits = self.shared.settings.limits;
+        if self.vols.get(&vol).is_none_or(|v| v.sources.len() >= limits.files) {
+            return What::No("too_many");
+        }
+        match root.open_file(name) {
+            Ok((file, stat)) if stat.ino == ino => match self.recall(&file, &stat, name) {
+                Some(recalled) => self.follow(vol, at, name, root, (file, stat), recalled, now),
+                None => What::No("excluded"),
+            },
+            Ok(_) => What::No("replaced"),
+            Err(refused) => What::No(refused.reason()),
+        }
+    }
+
+    /// A followed file under another name: it was renamed, unless its old name still names it.
+    fn moved(
+        &mut self,
+        id: SourceId,
+        vol: VolId,
+        at: (DirId, &[u8]),
+        name: &FileName,
+        root: Arc<Root>,
+    ) -> Option<What> {
+        let followed = self.followed.get(&id)?;
+        let (old, old_vol) = (followed.source.name(), followed.vol);
+        if followed.at.is_some() && (old_vol, &*old) != (vol, name) {
+            let ino = followed.source.identity().ino;
+            let still = self.root(old_vol).and_then(|root| root.look(&old).ok());
+            if still.is_some_and(|(_, at)| at == ino) {
+                return None;
+            }
+        }
+        if let Some(was) = self.vols.get_mut(&old_vol) {
+            was.sources.remove(&id);
+            was.deleted.retain(|s| *s != id);
+        }
+        let of = self.vols.get_mut(&vol)?;
+        of.sources.insert(id);
+        let followed = self.followed.get_mut(&id)?;
+        followed.vol = vol;
+        followed.at = Some((at.0, at.1.into()));
+        followed.searched = None;
+        {
+            let mut inner = followed.source.inner();
+            inner.volume = of.owner.clone();
+            inner.root = root;
+            if *inner.name != *name || inner.tide.state == State::Deleted {
+                inner.name = Arc::new(name.clone());
+                inner.tide.state = State::Rotated;
+            }
+        }
+        followed.source.publish();
+        self.set_changed = true;
+        self.touch(id);
+        Some(What::File(id))
+    }
+
+    /// What is remembered of a file nobody follows; None if it is not to be followed.
+    fn recall(&mut self, file: &File, stat: &Stat, name: &FileName) -> Option<Recalled> {
+        let mut head = [0; HASHED];
+        let got = file.read_at(&mut head, 0).unwrap_or(0);
+        let head = &head[..got];
+        let identity =
+            Identity { dev: stat.dev, ino: stat.ino, birth: stat.birth, head: Head::of(head) };
+        let new = Recalled { identity, start: None, before: None, state: State::Live };
+        let Some(known) = self.memory.take(&identity) else {
+            return self.wanted.admits(name).then_some(new);
+        };
+        let seen = Seen { birth: stat.birth, head, before: &before(file, known.mark) };
+        let verdict = judge(&known.identity, &known.mark, &seen);
+        if verdict == Verdict::Reused {
+            // a copy of the old file may still be found
+            self.memory.remember(known);
+            return self.wanted.admits(name).then_some(new);
+        }
+        let state = if known.name == *name { State::Live } else { State::Rotated };
+        Some(match verdict {
+            Verdict::Same => Recalled { start: Some(known.mark), state, ..new },
+            _ => {
+                let before = Some(Before { head: known.identity.head, mark: known.mark });
+                Recalled { before, state, ..new }
+            }
+        })
+    }
+
+    /// Begins to follow a file.
+    #[allow(clippy::too_many_arguments, reason = "everything that is known of one file")]
+    fn follow(
+        &mut self,
+        vol: VolId,
+        at: (DirId, &[u8]),
+        name: &FileName,
+        root: Arc<Root>,
+        (file, stat): (File, Stat),
+        recalled: Recalled,
+        now: Instant,
+    ) -> What {
+        let Recalled { identity, start, before, state } = recalled;
+        let id = SourceId(self.next_id());
+        let Some(of) = self.vols.get_mut(&vol) else { return What::No("gone") };
+        of.sources.insert(id);
+        let resumed = start.unwrap_or(Mark::START);
+        let inner = Inner {
+            root,
+            volume: of.owner.clone(),
+            name: Arc::new(name.clone()),
+            identity,
+            // the first look finds its length
+            tide: Tide { len: resumed.offset, generation: 0, state },
+            seen: resumed,
+            start,
+            suspected: None,
+            read_to: resumed.offset,
+            acknowledged: resumed,
+            changed_ns: 0,
+            modified_ms: stat.modified_ms,
+            file: Some(Arc::new(file)),
+        };
+        let source = Arc::new(Source::new(id, inner));
+        self.open += 1;
+        self.by_inode.insert((stat.dev, stat.ino), id);
+        self.heads.add(identity.head, id);
+        if let Some(before) = before {
+            self.heads.add(before.head, id);
+        }
+        let followed = Followed {
+            source: source.clone(),
+            vol,
+            at: Some((at.0, at.1.into())),
+            touched: false,
+            undecided: start.is_none(),
+            waits: false,
+            grown: now,
+            before,
+            searched: None,
+            on_disk: 0,
+        };
+        self.followed.insert(id, followed);
+        self.shared.shown().sources.insert(id, source);
+        self.set_changed = true;
+        self.touch(id);
+        What::File(id)
+    }
+}
+
+/// The bytes before a mark as they are now.
+fn before(file: &File, mark: Mark) -> Vec<u8> {
+    let mut before = vec![0; mark.behind()];
+    let from = mark.offset - before.len() as u64;
+    let got = file.read_at(&mut before, from).unwrap_or(0);
+    before.truncate(got);
+    before
+}

@@ -1,0 +1,1 @@
+//! A container that does its worst to its own directory.

@@ -1,0 +1,141 @@
+//! All files that are followed, for whoever reads them: the shipper, the viewers, retention.
+//!
+//! One thread (`discover`) finds them and notices what becomes of them; this is the handle to what it knows. Nothing here holds a line.
+
+mod figures;
+mod woken;
+
+pub use figures::{Gap, Limits, Pace, Settings, VolumeFigures, Why};
+pub use woken::Woken;
+
+use crate::discover;
+use crate::identity::{Identity, Mark};
+use crate::name::FileName;
+use crate::source::{Source, SourceId};
+use crate::volume::{InstanceKey, Volume};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::watch;
+
+/// What the journal remembers of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What it is known by.
+    pub identity: Identity,
+    /// How far it was acknowledged.
+    pub mark: Mark,
+    /// The last name it had.
+    pub name: FileName,
+}
+
+/// The handle; clones are the same.
+#[derive(Debug, Clone)]
+pub struct Files(Arc<Shared>);
+
+/// What the following thread and the handles share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    state: Mutex<Shown>,
+    pub(crate) set: watch::Sender<u64>,
+    pub(crate) woken: Woken,
+    pub(crate) bell: discover::Bell,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What is shown of the following thread's state.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) volumes: Arc<Vec<Volume>>,
+    pub(crate) volumes_changed: bool,
+    pub(crate) stopped: bool,
+    pub(crate) sources: BTreeMap<SourceId, Arc<Source>>,
+    pub(crate) figures: Vec<VolumeFigures>,
+    pub(crate) gaps: VecDeque<Gap>,
+}
+
+impl Shared {
+    pub(crate) fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that the set of files is another.
+    pub(crate) fn set_changed(&self) {
+        self.set.send_modify(|n| *n += 1);
+    }
+}
+
+impl Files {
+    /// Starts following, with no volume yet. `known` is what the journal remembers: those files go on where they were acknowledged.
+    pub fn resume(settings: Settings, known: Vec<Known>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            settings,
+            state: Mutex::default(),
+            set: watch::Sender::new(0),
+            woken: Woken::default(),
+            bell: discover::Bell::new()?,
+            thread: Mutex::new(None),
+        });
+        let thread = discover::start(shared.clone(), known)?;
+        *shared.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(Self(shared))
+    }
+
+    /// Says which volumes there are, all of them each time.
+    pub fn set_volumes(&self, volumes: Arc<Vec<Volume>>) {
+        let mut shown = self.0.shown();
+        shown.volumes = volumes;
+        shown.volumes_changed = true;
+        drop(shown);
+        self.0.bell.ring();
+    }
+
+    /// Every file that is followed.
+    pub fn all(&self) -> Vec<Arc<Source>> {
+        self.0.shown().sources.values().cloned().collect()
+    }
+
+    /// The files of an instance.
+    pub fn of(&self, instance: &InstanceKey) -> Vec<Arc<Source>> {
+        let all = self.all();
+        all.into_iter().filter(|s| s.volume().instance == *instance).collect()
+    }
+
+    /// One of them.
+    pub fn get(&self, id: SourceId) -> Option<Arc<Source>> {
+        self.0.shown().sources.get(&id).cloned()
+    }
+
+    /// Tells when files are found, renamed or gone.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.0.set.subscribe()
+    }
+
+    /// What grew, for the shipper: blocking, each file once however often it was written.
+    pub fn woken(&self) -> &Woken {
+        &self.0.woken
+    }
+
+    /// What is in each volume, and what of it is not read and why.
+    pub fn figures(&self) -> Vec<VolumeFigures> {
+        self.0.shown().figures.clone()
+    }
+
+    /// Takes the gaps that came since the last call: bytes nobody will read any more. Each is also in the figures of its volume.
+    pub fn take_gaps(&self) -> Vec<Gap> {
+        self.0.shown().gaps.drain(..).collect()
+    }
+
+    /// Ends the following thread and wakes whoever waits in [`Woken`].
+    pub fn stop(&self) {
+        self.0.shown().stopped = true;
+        self.0.bell.ring();
+        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(_)) = thread.map(JoinHandle::join) {
+            tracing::error!("the thread that follows files had panicked: this is a bug");
+        }
+        self.0.woken.close();
+    }
+}

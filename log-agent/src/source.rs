@@ -1,0 +1,241 @@
+//! A log file that is followed: open for as long as somebody needs it, read at offsets, whatever its name is by now.
+//!
+//! The file is the buffer. The shipper and every viewer have a cursor of their own, `(generation, offset)`; a truncated or rewritten file
+//! begins a new generation, and a cursor of an older one starts again at its first byte. A reader that must not lie goes through
+//! [`Source::read_on`], which proves after each read that what lies before the cursor is still what was consumed.
+
+mod read;
+
+pub use read::Step;
+
+use crate::beneath::Root;
+use crate::identity::{Identity, Mark};
+use crate::name::FileName;
+use crate::volume::{InstanceKey, Volume};
+use common::ids::AppId;
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::watch;
+
+/// A source, as long as this process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u64);
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It has the name it was found under.
+    Live,
+    /// It was renamed since it was first seen, by this process or the one before.
+    Rotated,
+    /// It has no name any more in its volume; it is read to its end.
+    Deleted,
+}
+
+/// How far a file goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tide {
+    /// Its length.
+    pub len: u64,
+    /// One more each time it was truncated or rewritten.
+    pub generation: u64,
+    /// What became of it.
+    pub state: State,
+}
+
+/// A place in a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The generation the offset counts in.
+    pub generation: u64,
+    /// The offset, and what lies before it.
+    pub mark: Mark,
+}
+
+/// One followed file.
+#[derive(Debug)]
+pub struct Source {
+    id: SourceId,
+    inner: Mutex<Inner>,
+    tide: OnceLock<watch::Sender<Tide>>,
+    holds: AtomicUsize,
+    /// In the list of what grew, or about to be.
+    pub(crate) queued: AtomicBool,
+}
+
+/// What changes in a source's life.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) root: Arc<Root>,
+    pub(crate) volume: Arc<Volume>,
+    pub(crate) name: Arc<FileName>,
+    pub(crate) identity: Identity,
+    pub(crate) tide: Tide,
+    /// The length and what lies before it as it was last seen: proof that the file only grew.
+    pub(crate) seen: Mark,
+    /// Where shipping starts in this generation; None until it is known that this is no copy of a file that is shipped already.
+    pub(crate) start: Option<Mark>,
+    /// Where a reader found other bytes before its mark than it had consumed.
+    pub(crate) suspected: Option<Place>,
+    /// As far as readers of this generation that ship have got.
+    pub(crate) read_to: u64,
+    pub(crate) acknowledged: Mark,
+    pub(crate) changed_ns: i128,
+    pub(crate) modified_ms: u64,
+    /// None while too many are open: opened again by name when it is needed.
+    pub(crate) file: Option<Arc<File>>,
+}
+
+impl Source {
+    pub(crate) fn new(id: SourceId, inner: Inner) -> Self {
+        Self {
+            id,
+            inner: Mutex::new(inner),
+            tide: OnceLock::new(),
+            holds: AtomicUsize::new(0),
+            queued: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its number in this process.
+    pub fn id(&self) -> SourceId {
+        self.id
+    }
+
+    /// The volume it lies in. A directory may pass from an ended instance to the next.
+    pub fn volume(&self) -> Arc<Volume> {
+        self.inner().volume.clone()
+    }
+
+    /// The instance that writes it.
+    pub fn instance(&self) -> InstanceKey {
+        self.inner().volume.instance.clone()
+    }
+
+    /// The app of that instance.
+    pub fn app(&self) -> AppId {
+        self.inner().volume.instance.app.clone()
+    }
+
+    /// Its name now, or the last it had.
+    pub fn name(&self) -> Arc<FileName> {
+        self.inner().name.clone()
+    }
+
+    /// What it is known by. The head grows with a small file.
+    pub fn identity(&self) -> Identity {
+        self.inner().identity
+    }
+
+    /// Length, generation and state as last seen.
+    pub fn tide(&self) -> Tide {
+        self.inner().tide
+    }
+
+    /// Its length as last seen.
+    pub fn len(&self) -> u64 {
+        self.tide().len
+    }
+
+    /// Whether it has no byte yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How often it was truncated or rewritten.
+    pub fn generation(&self) -> u64 {
+        self.tide().generation
+    }
+
+    /// What became of it.
+    pub fn state(&self) -> State {
+        self.tide().state
+    }
+
+    /// Its last modification as its owner says, for display only; Unix milliseconds.
+    pub fn modified_ms(&self) -> u64 {
+        self.inner().modified_ms
+    }
+
+    /// Last change of its inode in nanoseconds since 1970, which nobody can forge.
+    pub fn changed_ns(&self) -> i128 {
+        self.inner().changed_ns
+    }
+
+    /// Tells of every change of the tide; a reader that is late sees the last one.
+    pub fn changed(&self) -> watch::Receiver<Tide> {
+        let sender = self.tide.get_or_init(|| watch::Sender::new(self.tide()));
+        // made between a change and its telling it would be behind: never by more than until now
+        self.tell(sender);
+        sender.subscribe()
+    }
+
+    fn tell(&self, sender: &watch::Sender<Tide>) {
+        let tide = self.tide();
+        sender.send_if_modified(|told| std::mem::replace(told, tide) != tide);
+    }
+
+    /// Tells whoever listens.
+    pub(crate) fn publish(&self) {
+        if let Some(sender) = self.tide.get() {
+            self.tell(sender);
+        }
+    }
+
+    /// Where shipping starts or starts again: what was acknowledged before, or the beginning of a new generation. None until it is known
+    /// what this file is (it may be the copy of one that is shipped already): the list of what grew names it again then.
+    pub fn start(&self) -> Option<Place> {
+        let inner = self.inner();
+        inner.start.map(|mark| Place { generation: inner.tide.generation, mark })
+    }
+
+    /// Says that everything before `place` is safe elsewhere. A place of an older generation says nothing any more.
+    pub fn acknowledged(&self, place: Place) {
+        let mut inner = self.inner();
+        if place.generation == inner.tide.generation
+            && place.mark.offset >= inner.acknowledged.offset
+        {
+            inner.acknowledged = place.mark;
+            inner.read_to = inner.read_to.max(place.mark.offset);
+        }
+    }
+
+    /// The last place that was acknowledged.
+    pub fn acknowledged_to(&self) -> Place {
+        let inner = self.inner();
+        Place { generation: inner.tide.generation, mark: inner.acknowledged }
+    }
+
+    /// Keeps it open, whatever becomes of it (within the limits), until the answer is dropped: for viewers.
+    pub fn hold(self: &Arc<Self>) -> Hold {
+        self.holds.fetch_add(1, Ordering::Relaxed);
+        Hold(self.clone())
+    }
+
+    /// Whether a viewer needs it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.holds.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Keeps a source open.
+#[derive(Debug)]
+pub struct Hold(Arc<Source>);
+
+impl Hold {
+    /// What is held.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.holds.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,131 @@
+//! Reading a source at an offset.
+
+use super::{Place, Source};
+use crate::beneath::Refused;
+use crate::identity::{HASHED, Mark};
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// So many NUL bytes in a row are no text: a hole, or what a writer left that did not notice a truncation.
+const NULS: usize = 64;
+
+/// What a proven read gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many bytes; 0 is the end as it is now.
+    Bytes(usize),
+    /// Nothing but NUL bytes (a hole) up to this offset: skip them, count them.
+    Skip {
+        /// The first byte that is something.
+        to: u64,
+    },
+    /// The file was truncated or rewritten: take [`Source::start`] anew when the tide tells of the next generation.
+    Restart,
+}
+
+impl Source {
+    /// Reads at an offset, as much as one call gives; 0 is the end. What is read may belong to another generation than the caller thinks.
+    pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let file = self.file()?;
+        loop {
+            match file.read_at(buf, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Reads on from a place, and proves afterwards that the file was not truncated and written anew before or during the read: the bytes
+    /// before the place are still those that were consumed. This is the shipper's way.
+    pub fn read_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
+        if self.generation() != place.generation {
+            return Ok(Step::Restart);
+        }
+        let read = self.read_at(place.mark.offset, buf)?;
+        if !self.still(&place.mark)? {
+            // the follower looks again and begins a generation
+            self.inner().suspected = Some(*place);
+            return Ok(Step::Restart);
+        }
+        {
+            let mut inner = self.inner();
+            if inner.tide.generation != place.generation {
+                return Ok(Step::Restart);
+            }
+            inner.read_to = inner.read_to.max(place.mark.offset + read as u64);
+        }
+        let nuls = buf[..read].iter().take_while(|b| **b == 0).count();
+        if nuls < NULS.min(read.max(1)) {
+            return Ok(Step::Bytes(read));
+        }
+        let from = place.mark.offset;
+        let data = if nuls == read { self.data_from(from)? } else { None };
+        Ok(Step::Skip { to: data.unwrap_or(0).max(from + nuls as u64) })
+    }
+
+    /// Whether the bytes before a mark are still those that were consumed.
+    pub fn still(&self, mark: &Mark) -> io::Result<bool> {
+        let mut before = [0; HASHED];
+        let before = &mut before[..mark.behind()];
+        let got = self.fill_at(mark.offset - before.len() as u64, before)?;
+        Ok(mark.follows(&before[..got]))
+    }
+
+    /// The mark of an offset, from the bytes that are there now; None when the file is shorter.
+    pub fn mark_at(&self, offset: u64) -> io::Result<Option<Mark>> {
+        let mut before = [0; HASHED];
+        let before = &mut before[..crate::identity::behind(offset)];
+        let got = self.fill_at(offset - before.len() as u64, before)?;
+        Ok((got == before.len()).then(|| Mark::at(offset, before)))
+    }
+
+    /// Reads until the buffer is full or the file ends.
+    pub(crate) fn fill_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let mut got = 0;
+        while got < buf.len() {
+            match self.read_at(offset + got as u64, &mut buf[got..])? {
+                0 => break,
+                read => got += read,
+            }
+        }
+        Ok(got)
+    }
+
+    /// The next byte from `offset` on that is not in a hole; the file's end when there is none. None where a file system cannot say.
+    fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
+        let file = self.file()?;
+        match rustix::fs::seek(&*file, SeekFrom::Data(offset)) {
+            Ok(data) => Ok(Some(data)),
+            // nothing but a hole to the end
+            Err(Errno::NXIO) => {
+                rustix::fs::fstat(&*file).map(|s| u64::try_from(s.st_size).ok()).map_err(Into::into)
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The open file; one that was closed because too many are open is opened again by its name, if that still names it.
+    pub(crate) fn file(&self) -> io::Result<Arc<File>> {
+        let mut inner = self.inner();
+        if let Some(file) = &inner.file {
+            return Ok(file.clone());
+        }
+        let (file, stat) = inner.root.open_file(&inner.name).map_err(|refused| match refused {
+            Refused::System(error) => error,
+            Refused::Gone => io::ErrorKind::NotFound.into(),
+            refused => io::Error::other(refused.to_string()),
+        })?;
+        let known = &inner.identity;
+        let reborn = matches!((known.birth, stat.birth), (Some(a), Some(b)) if a != b);
+        if (stat.dev, stat.ino) != (known.dev, known.ino) || reborn {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = Arc::new(file);
+        inner.file = Some(file.clone());
+        Ok(file)
+    }
+}

@@ -1,0 +1,11 @@
+//! The built `qae-api` and a played Marathon: what is told while all is well, and what remains true with each fault that is known of Marathon.
+//!
+//! Run with `--test-threads=1`: some of it is measured.
+
+mod events;
+mod join;
+mod leader;
+mod life;
+mod lists;
+mod support;
+mod versions;
