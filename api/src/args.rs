@@ -19,6 +19,9 @@ pub struct Args {
     /// Check the config file, print what it comes to, and exit.
     #[arg(long)]
     pub check: bool,
+    /// Make a new admin token in place of the one named "admin", write it to <state_dir>/api/admin-token, and exit. Stop the daemon first.
+    #[arg(long, conflicts_with = "check")]
+    pub new_admin_token: bool,
 }
 
 impl Args {

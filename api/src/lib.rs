@@ -31,6 +31,11 @@ mod testing;
 pub mod world;
 
 use common::serve::{self, Limits};
+use access::Access;
+use bus::Bus;
+use centre::Centre;
+use common::moment::Moment;
+use common::serve::{self, Counts, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
 use common::systemd::watchdog;
 use common::{carbon, files, tls};
@@ -40,6 +45,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use store::Store;
 use tokio::net::TcpListener;
 
 /// Why the daemon cannot run.
@@ -106,6 +112,31 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let api = start::assemble(config, store.clone(), &ground, &stop.token)
         .await
         .inspect_err(|_| ground.stop.cancel())?;
+    let (tasks, ground) = (TaskTracker::new(), CancellationToken::new());
+    let settings = centre::Settings {
+        keep_events: config.server.keep_events,
+        keep_for: config.server.keep_for,
+        ..centre::Settings::default()
+    };
+    let centre = Centre::open(store.clone(), settings, &tasks, ground.clone()).await?;
+    let access = Access::open(store.clone(), &config.state_dir(), &tasks, ground.clone()).await?;
+    let clusters = Clusters::new(&config.clusters);
+    let nodes = Nodes::open(centre.clone(), clusters, &tasks, ground.clone()).await?;
+    let marathons = Marathons::start(&config.clusters, &centre, &nodes.view(), &tasks, &stop.token);
+    let counts = Arc::new(Counts::default());
+    let api = Arc::new(Api {
+        bus: Bus::new(centre.clone()),
+        snapshots: Snapshots::new(centre.clone()),
+        centre,
+        access,
+        nodes,
+        marathons,
+        counts: counts.clone(),
+        pulse: Arc::new(Pulse::default()),
+        closing: stop.token.clone(),
+        started: Moment::now(),
+        config,
+    });
     start::announce(&api.config, address);
     let router = http::router(api.clone());
     let mut served = tokio::spawn(serve::serve_tls(
@@ -140,6 +171,15 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     deadline.run("storing what waits", tasks.wait()).await;
     deadline.run("closing the store", store.close()).await;
     if died { Err(Error::Ended { part: "the HTTP side" }) } else { Ok(()) }
+}
+
+/// The way back in when every admin token is lost: makes a new one on this host, and says which file has it. No daemon may have the store.
+pub async fn new_admin_token(config: &Config) -> Result<PathBuf, Error> {
+    state_dir(&config.state_dir())?;
+    let store = Store::open(&config.store_url()).await?;
+    let path = access::renew_admin(&store, &config.state_dir(), Moment::now()).await;
+    store.close().await;
+    Ok(path?)
 }
 
 /// Makes the state directory, for this user alone.

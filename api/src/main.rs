@@ -37,6 +37,11 @@ fn main() -> ExitCode {
 }
 
 async fn job(args: &Args, config: Config) -> anyhow::Result<()> {
+    if args.new_admin_token {
+        let path = api::new_admin_token(&config).await.map_err(reload::Error::Run)?;
+        println!("{}", path.display());
+        return Ok(());
+    }
     let stop = stop::on_signals()?;
     let listener = serve::bind(config.server.listen, reload::PATIENCE).await?;
     Ok(reload::serve(args.config.as_deref(), config, listener, stop).await?)

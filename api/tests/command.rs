@@ -185,6 +185,37 @@ fn what_is_not_there_exits_69_and_says_what() {
 }
 
 #[test]
+fn a_lost_admin_token_is_made_anew_while_nothing_runs() {
+    let home = Home::new("listen = \"127.0.0.1:0\"");
+    let file = home.state().join("api/admin-token");
+    let token = || std::fs::read_to_string(&file).unwrap().trim().to_owned();
+    let me = |address: &str, token: &str| {
+        get(address, "/v1/me", &format!("authorization: Bearer {token}\r\n"))
+    };
+    let config = home.config();
+    let mut daemon = Running::start(qae_api(&["--config", text(&config)]));
+    let address = daemon.address();
+    let old = token();
+    assert!(me(&address, &old).contains(" 200 "));
+    std::fs::remove_file(&file).unwrap();
+    let renew = || run(&["--config", text(&config), "--new-admin-token"]);
+    let (code, _, said) = renew();
+    assert!(
+        code == Some(69) && said.contains("in use by another qae-api: stop that one"),
+        "{said}"
+    );
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ends(), Some(0));
+
+    let (code, printed, said) = renew();
+    assert_eq!((code, printed), (Some(0), format!("{}\n", file.display())), "{said}");
+    assert!(!said.contains("qae_") && token() != old);
+    let mut daemon = Running::start(qae_api(&["--config", text(&config)]));
+    let address = daemon.address();
+    assert!(me(&address, &old).contains(" 401 ") && me(&address, &token()).contains(" 200 "));
+}
+
+#[test]
 fn it_tells_systemd_serves_and_ends_on_sigterm() {
     let home = Home::new("listen = \"127.0.0.1:0\"");
     let notify = home.dir.path().join("notify");

@@ -16,7 +16,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sqlx::AnyConnection;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 /// The file's name.
@@ -198,6 +198,11 @@ fn write_beside(dir: &Path, secret: &Secret) -> Result<PathBuf, Error> {
     // create_new: a link somebody put there is never followed
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     let mut file = file.map_err(failed("create", &path))?;
+    // made by root for the daemon's user, whose directory it is
+    let owner = fs::metadata(dir).map_err(failed("look at", dir))?;
+    if rustix::process::geteuid().is_root() {
+        fchown(&file, Some(owner.uid()), Some(owner.gid())).map_err(failed("give away", &path))?;
+    }
     file.write_all(format!("{}\n", secret.reveal()).as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(failed("write", &path))?;

@@ -124,23 +124,43 @@ impl Served {
 
     /// Any request as the admin, unless another `authorization` is among the headers.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut socket = self.send(method, path, headers, body);
-        let mut all = Vec::new();
-        socket.read_to_end(&mut all).unwrap();
-        let end = all.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-        let body = all.split_off(end + 4);
-        let head = String::from_utf8(all).unwrap();
-        let status = head.split_ascii_whitespace().nth(1).unwrap().parse().unwrap();
-        Answer { status, head, body }
+        read(self.send(method, path, headers, body))
+    }
+
+    /// Any request of somebody without a token.
+    pub fn ask_without_token(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        read(self.send_all(method, path, headers, body))
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
+        if headers.iter().any(|(name, _)| *name == "authorization") {
+            return self.send_all(method, path, headers, body);
+        }
+        let bearer = format!("Bearer {}", self.token);
+        self.send_all(
+            method,
+            path,
+            &[&[("authorization", bearer.as_str())], headers].concat(),
+            body,
+        )
+    }
+
+    fn send_all(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> TcpStream {
         let mut socket = TcpStream::connect(&self.address).unwrap();
         socket.set_read_timeout(Some(LONGEST)).unwrap();
         let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {}\r\n", self.address);
-        if !headers.iter().any(|(name, _)| *name == "authorization") {
-            head += &format!("authorization: Bearer {}\r\n", self.token);
-        }
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
@@ -198,6 +218,16 @@ impl Served {
         self.runtime.block_on(task).unwrap().unwrap();
         begun.elapsed()
     }
+}
+
+fn read(mut socket: TcpStream) -> Answer {
+    let mut all = Vec::new();
+    socket.read_to_end(&mut all).unwrap();
+    let end = all.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let body = all.split_off(end + 4);
+    let head = String::from_utf8(all).unwrap();
+    let status = head.split_ascii_whitespace().nth(1).unwrap().parse().unwrap();
+    Answer { status, head, body }
 }
 
 /// A reader of the bus.
