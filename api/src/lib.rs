@@ -30,12 +30,8 @@ mod tell;
 mod testing;
 pub mod world;
 
-use common::serve::{self, Limits};
-use access::Access;
-use bus::Bus;
-use centre::Centre;
 use common::moment::Moment;
-use common::serve::{self, Counts, Limits};
+use common::serve::{self, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
 use common::systemd::watchdog;
 use common::{carbon, files, tls};
@@ -112,31 +108,6 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
     let api = start::assemble(config, store.clone(), &ground, &stop.token)
         .await
         .inspect_err(|_| ground.stop.cancel())?;
-    let (tasks, ground) = (TaskTracker::new(), CancellationToken::new());
-    let settings = centre::Settings {
-        keep_events: config.server.keep_events,
-        keep_for: config.server.keep_for,
-        ..centre::Settings::default()
-    };
-    let centre = Centre::open(store.clone(), settings, &tasks, ground.clone()).await?;
-    let access = Access::open(store.clone(), &config.state_dir(), &tasks, ground.clone()).await?;
-    let clusters = Clusters::new(&config.clusters);
-    let nodes = Nodes::open(centre.clone(), clusters, &tasks, ground.clone()).await?;
-    let marathons = Marathons::start(&config.clusters, &centre, &nodes.view(), &tasks, &stop.token);
-    let counts = Arc::new(Counts::default());
-    let api = Arc::new(Api {
-        bus: Bus::new(centre.clone()),
-        snapshots: Snapshots::new(centre.clone()),
-        centre,
-        access,
-        nodes,
-        marathons,
-        counts: counts.clone(),
-        pulse: Arc::new(Pulse::default()),
-        closing: stop.token.clone(),
-        started: Moment::now(),
-        config,
-    });
     start::announce(&api.config, address);
     let router = http::router(api.clone());
     let mut served = tokio::spawn(serve::serve_tls(
