@@ -30,6 +30,7 @@ mod tell;
 mod testing;
 pub mod world;
 
+use common::moment::Moment;
 use common::serve::{self, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
 use common::systemd::watchdog;
