@@ -28,4 +28,5 @@ $bench cost
 $bench churn
 $bench containers --count "${CONTAINERS:-500}" --carbon "127.0.0.1:$GRAPHITE_LINE_PORT"
 $bench centre
+$bench marathon
 [ "${FUZZ:-20}" = 0 ] || bench/fuzz.sh "${FUZZ:-20}"

@@ -6,6 +6,7 @@ mod containers;
 mod cost;
 mod daemon;
 mod floor;
+mod marathon;
 mod process;
 mod simulated;
 mod start;
@@ -67,6 +68,18 @@ enum What {
         #[arg(long, default_value_t = 2_000)]
         nodes: usize,
     },
+    /// The centre with a large Marathon: lists, and a thousand events a second.
+    Marathon {
+        /// The built `qae-api`.
+        #[arg(long, default_value = "target/release/qae-api")]
+        api: PathBuf,
+        /// Apps.
+        #[arg(long, default_value_t = 500)]
+        apps: u32,
+        /// Tasks of each.
+        #[arg(long, default_value_t = 20)]
+        tasks: u32,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -82,6 +95,9 @@ fn main() -> anyhow::Result<()> {
         ),
         What::Centre { api, followers, nodes } => {
             ("The centre", centre::run(&api, followers, nodes)?)
+        }
+        What::Marathon { api, apps, tasks } => {
+            ("The centre and a large Marathon", marathon::run(&api, apps, tasks)?)
         }
     };
     println!("### {title}\n\n{table}");

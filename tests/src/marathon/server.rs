@@ -195,17 +195,13 @@ fn whole(cluster: &Cluster, server: usize, status: u16, more: &str, body: &str) 
 fn stream(socket: &mut TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     let events = shared.lock().attach();
     loop {
-        let (heartbeat, bytes_alone, silent, pause) = {
-            let cluster = shared.lock();
-            let faults = &cluster.faults;
-            (
-                cluster.heartbeat,
-                faults.has(&Fault::ByteByByte),
-                faults.has(&Fault::Silence),
-                faults.pause(),
-            )
-        };
+        let heartbeat = shared.lock().heartbeat;
         let next = events.recv_timeout(heartbeat);
+        // what is wrong now, not what was wrong when the wait began
+        let (bytes_alone, silent, pause) = {
+            let faults = &shared.lock().faults;
+            (faults.has(&Fault::ByteByByte), faults.has(&Fault::Silence), faults.pause())
+        };
         if let Some(ms) = pause {
             std::thread::sleep(Duration::from_millis(ms));
         }

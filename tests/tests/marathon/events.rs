@@ -22,26 +22,6 @@ fn byte_by_byte_with_heartbeats_in_two_writes() -> Result<()> {
 }
 
 #[test]
-fn silence_is_the_end_of_a_connection() -> Result<()> {
-    let lab = Lab::new(Version::V1_9)?;
-    let tasks = lab.marathon.run_app("/a", 3)?;
-    lab.until(SOON, &tasks)?;
-    lab.marathon.fault(Fault::Silence);
-    let begun = Instant::now();
-    lab.marathon.mute();
-    lab.marathon.kill(&tasks[0])?;
-    lab.until_cluster(Duration::from_secs(40), "away", "no answer within 30s")?;
-    ensure!(begun.elapsed() > Duration::from_secs(20), "{:?}", begun.elapsed());
-    // what is known stands meanwhile
-    ensure!(lab.tasks()?.len() == 3);
-    lab.marathon.heal();
-    lab.marathon.unmute();
-    lab.until(AGAIN, &tasks[1..])?;
-    lab.until_cluster(SOON, "following", "")?;
-    Ok(())
-}
-
-#[test]
 fn a_flood_does_not_hide_what_matters() -> Result<()> {
     let lab = Lab::new(Version::V1_9)?;
     lab.marathon.buffer(100_000);

@@ -3,8 +3,6 @@
 use crate::support::{AGAIN, Lab, SOON};
 use anyhow::{Result, ensure};
 use e2e::marathon::{Fault, Marathon, Version};
-use std::net::TcpListener;
-use std::time::Duration;
 
 /// A config with a password.
 fn with_password(config: &str, dir: &std::path::Path) -> Result<String> {
@@ -108,18 +106,5 @@ fn no_password_for_strangers() -> Result<()> {
     lab.until(SOON, &tasks)?;
     ensure!(stranger.asked().is_empty(), "{:?}", stranger.asked());
     ensure!(lab.figure("redirects_refused_total")? >= 1.0);
-    Ok(())
-}
-
-#[test]
-fn a_server_that_hangs_is_passed_over() -> Result<()> {
-    // takes connections and never answers
-    let hangs = TcpListener::bind("127.0.0.1:0")?;
-    let marathon = Marathon::start(Version::V1_9)?;
-    let tasks = marathon.run_app("/a", 1)?;
-    let urls = format!("\"http://{}\", \"http://{}\"", hangs.local_addr()?, marathon.address(0));
-    let lab = Lab::with(marathon, &Marathon::config_of("m", &urls))?;
-    lab.until(Duration::from_secs(20), &tasks)?;
-    lab.until_cluster(SOON, "following", "")?;
     Ok(())
 }

@@ -7,5 +7,6 @@ mod join;
 mod leader;
 mod life;
 mod lists;
+mod slow;
 mod support;
 mod versions;

@@ -3,17 +3,6 @@
 use crate::support::{Lab, SOON};
 use anyhow::{Result, ensure};
 use e2e::marathon::Version;
-use std::time::Duration;
-
-#[test]
-fn a_marathon_without_a_stream_is_listed() -> Result<()> {
-    let lab = Lab::new(Version::V0_8)?;
-    let tasks = lab.marathon.run_app("/a", 3)?;
-    lab.until(Duration::from_secs(12), &tasks)?;
-    lab.until_cluster(SOON, "following", "has no stream of events")?;
-    lab.marathon.kill(&tasks[0])?;
-    lab.until(Duration::from_secs(12), &tasks[1..])
-}
 
 #[test]
 fn events_without_a_type_of_their_own() -> Result<()> {
