@@ -98,35 +98,27 @@ fn sorted<'a>(doors: &'a [Door], asked: &args::Logs) -> Result<(Ways<'a>, Vec<St
     let mut ways = Vec::new();
     let mut without = Vec::new();
     for door in doors {
-        match &door.url {
-            Some(url) => {
-                let url = Url::parse(&tail(url, door, asked))?;
-                ways.push((door, url));
+        match &door.address {
+            Some(address) => {
+                if let Some(why) = &door.why {
+                    note(&format!("{}: {why}", door.instance));
+                }
+                ways.push((door, Url::parse(&tail(address, door, asked))?));
             }
-            None => {
-                let node = door.node.as_deref().unwrap_or("(not placed yet)");
-                without.push(format!("no log-agent on node {node}: no logs of {}", door.instance));
-            }
+            None => without.push(format!("{}: no logs of {}", door.shut(), door.instance)),
         }
     }
     Ok((ways, without))
 }
 
-/// The log-agent's tail of an instance (contracts.md section 4), from its address or from the instance's own place beneath it.
-fn tail(url: &str, door: &Door, asked: &args::Logs) -> String {
-    // what follows `#` is the ticket of the link for people; ours goes in a header
-    let base = url.split('#').next().unwrap_or(url).trim_end_matches('/');
-    let place = if base.contains("/v1/logs/") {
-        base.trim_end_matches("/tail").to_owned()
-    } else {
-        let name = if door.key.is_empty() { &door.instance } else { &door.key };
-        format!("{base}/v1/logs/{}", encoded(name))
-    };
+/// The log-agent's tail of an instance (contracts.md section 4).
+fn tail(address: &str, door: &Door, asked: &args::Logs) -> String {
+    let name = if door.key.is_empty() { &door.instance } else { &door.key };
     let query = Query::new()
         .maybe("file", asked.file.as_deref())
         .with("lines", &asked.lines.to_string())
         .with("follow", if asked.follow { "1" } else { "0" });
-    format!("{place}/tail{query}")
+    format!("{}/v1/logs/{}/tail{query}", address.trim_end_matches('/'), encoded(name))
 }
 
 /// Reads one instance's lines to their end; why, if that was not the end of the log.
@@ -179,27 +171,20 @@ mod tests {
 
     #[test]
     fn the_way_in() {
-        let door = |url: Option<&str>| Door {
+        let door = |address: Option<&str>| Door {
             instance: "a1".into(),
             key: "local/n1/a1".into(),
             node: Some("n1".into()),
-            url: url.map(str::to_owned),
+            address: address.map(str::to_owned),
+            url: None,
+            why: None,
         };
         let asked =
             args::Logs { follow: true, lines: 5, file: Some("a b".into()), ..Default::default() };
-        let wanted = "http://n1:7002/v1/logs/local%2Fn1%2Fa1/tail?file=a%20b&lines=5&follow=1";
-        for url in [
-            "http://n1:7002",
-            "http://n1:7002/v1/logs/local%2Fn1%2Fa1",
-            "http://n1:7002/v1/logs/local%2Fn1%2Fa1/tail",
-        ] {
-            assert_eq!(tail(url, &door(Some(url)), &asked), wanted);
-        }
         let doors = [door(None), door(Some("http://n1:7002"))];
         let (ways, without) = sorted(&doors, &asked).unwrap();
-        assert_eq!(
-            (ways.len(), without),
-            (1, vec!["no log-agent on node n1: no logs of a1".to_owned()])
-        );
+        assert_eq!(without, ["no log-agent on node n1: no logs of a1"]);
+        let wanted = "http://n1:7002/v1/logs/local%2Fn1%2Fa1/tail?file=a%20b&lines=5&follow=1";
+        assert_eq!(ways.iter().map(|(_, url)| url.to_string()).collect::<Vec<_>>(), [wanted]);
     }
 }

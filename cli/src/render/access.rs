@@ -139,26 +139,52 @@ pub struct Door {
     /// Where it runs.
     #[serde(default)]
     pub node: Option<String>,
-    /// At that node's log-agent; None: it has none.
+    /// That node's log-agent, for programs; None: none is known.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// A link for a person.
     #[serde(default)]
     pub url: Option<String>,
+    /// Why there is no way in, or why it may not work.
+    #[serde(default)]
+    pub why: Option<String>,
 }
 
-/// The ticket, then where it opens something.
+impl Door {
+    /// Why there are no lines of this instance, in words.
+    pub fn shut(&self) -> String {
+        let node = self.node.as_deref().unwrap_or("(not placed yet)");
+        match self.why.as_deref() {
+            Some(why) if !why.starts_with("no log-agent") => why.to_owned(),
+            _ => format!("no log-agent on node {node}"),
+        }
+    }
+}
+
+/// The ticket, then where it opens something, then the links, whole.
 pub fn ticket(ticket: &Ticket, now: Moment, paint: Paint) -> String {
-    let mut table = Table::new(["INSTANCE", "NODE", "LOGS"]);
+    let mut table = Table::new(["INSTANCE", "NODE", "LOG-AGENT", "NOTE"]);
+    let mut links = String::new();
     for door in &ticket.instances {
-        let url = door.url.as_deref();
-        let ink = if url.is_some() { Ink::Plain } else { Ink::Care };
+        let note = match (&door.address, &door.why) {
+            (None, _) => door.shut(),
+            (Some(_), why) => why.clone().unwrap_or_default(),
+        };
         table.line([
             Cell::new(&door.instance),
             Cell::maybe(door.node.as_deref()),
-            Cell::new(url.unwrap_or("no log-agent on this node")).ink(ink),
+            Cell::maybe(door.address.as_deref()),
+            Cell::new(note).ink(Ink::Care),
         ]);
+        if let Some(url) = &door.url {
+            links.push_str(&format!("{}\n", paint.ink(url, Ink::Plain)));
+        }
     }
     let ends = format!("valid for {}", words::ago(now, ticket.expires));
     let doors = if table.is_empty() { "no instances\n".to_owned() } else { table.print(paint) };
-    format!("{}\n{}\n\n{doors}", paint.ink(&ticket.ticket, Ink::Plain), paint.ink(&ends, Ink::Dim))
+    let links = if links.is_empty() { links } else { format!("\nfor a browser:\n{links}") };
+    let (own, ends) = (paint.ink(&ticket.ticket, Ink::Plain), paint.ink(&ends, Ink::Dim));
+    format!("{own}\n{ends}\n\n{doors}{links}")
 }
 
 #[cfg(test)]
@@ -193,11 +219,19 @@ mod tests {
     fn a_ticket_says_where_it_opens_nothing() {
         let given: Ticket = serde_json::from_value(json!({
             "ticket": "qtk1.a.b.c", "expires": "2026-01-13T12:10:00Z",
-            "instances": [{"instance": "a1", "key": "k", "node": "n1", "url": null}]}))
+            "instances": [
+                {"instance": "a1", "key": "k", "node": "n1", "address": null, "url": null, "why": "no log-agent reports from it"},
+                {"instance": "a2", "key": "l", "node": "n2", "address": "http://n2:7002", "url": "http://n2:7002/#ticket=x",
+                 "why": "it is silent"}]}))
         .unwrap();
         let printed = ticket(&given, now(), Paint(false));
         assert!(printed.starts_with("qtk1.a.b.c\nvalid for 10m00s\n\n"), "{printed}");
-        assert!(printed.contains("a1        n1    no log-agent on this node\n"), "{printed}");
+        assert!(
+            printed.contains("a1        n1    -               no log-agent on node n1\n"),
+            "{printed}"
+        );
+        assert!(printed.contains("a2        n2    http://n2:7002  it is silent\n"), "{printed}");
+        assert!(printed.ends_with("\nfor a browser:\nhttp://n2:7002/#ticket=x\n"), "{printed}");
     }
 
     #[test]

@@ -285,7 +285,7 @@ async fn tickets(State(script): State<Shared>, body: axum::Json<Value>) -> Respo
         return problem(404, "not_found", "no such app");
     }
     let agent = script.lock().unwrap().log_agent.clone();
-    let door = |id: &str| json!({"instance": id, "key": format!("local/n1/{id}"), "node": "n1", "url": agent});
+    let door = |id: &str| json!({"instance": id, "key": format!("local/n1/{id}"), "node": "n1", "address": agent, "ticket": "x", "url": null, "why": null});
     let doors = if body["app"].is_null() { vec![door("a1")] } else { vec![door("a1"), door("a2")] };
     json_of(json!({"ticket": "qtk1.played", "expires": "2026-01-13T10:00:00Z", "instances": doors}))
         .await

@@ -118,8 +118,9 @@ async fn answering(home: &Home, source: &Source) -> Result<Client, Error> {
             Ok(client) => return Ok(client),
             Err(Error::Refused { status: 401, detail, .. }) => {
                 let why = format!(
-                    "the token in {} is refused: {detail}; put the right one there, or start anew with another --state",
-                    own.display()
+                    "the token in {} is refused: {detail}\n`qae-api --config {} --new-admin-token` makes another",
+                    own.display(),
+                    home.config().display()
                 );
                 return Err(part("the centre", why, Exit::Missing));
             }
