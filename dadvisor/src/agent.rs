@@ -35,6 +35,8 @@ pub struct Shown {
     pub board: Arc<Board>,
     /// Told the timestamp of each pass: in-app scrapes start then.
     pub passed: watch::Sender<u64>,
+    /// Told the OOM kills of each container when there are more.
+    pub kills: watch::Sender<Arc<BTreeMap<String, u64>>>,
     /// Beats once a pass.
     pub pulse: Arc<Pulse>,
 }
@@ -207,6 +209,9 @@ impl Agent {
     }
 
     fn save_totals(&mut self) {
+        if let Some(kills) = self.parts.totals.ledger.take_kills() {
+            self.parts.shown.kills.send_replace(Arc::new(kills));
+        }
         match self.parts.totals.save() {
             Ok(()) => self.saving.recovered(),
             Err(error) => self.saving.failed(&error),

@@ -15,16 +15,23 @@ use crate::http::Neighbours;
 use crate::inapp::{self, Scraper};
 use crate::kernel::Kernel;
 use crate::oom::totals::OomTotals;
+use crate::report::{self, Reporter, Sources};
 use crate::scrapes::Scrapes;
 use common::carbon::{self, Carbon};
+use common::center::{self, Center};
 use common::container::Rules;
 use common::docker;
 use common::files;
 use common::mesos;
 use common::metric::Namer;
+use std::collections::BTreeMap;
+use std::mem;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::watch as channel;
+use tokio::sync::{mpsc, watch as channel};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Ticks this short are worth descriptors that stay open: 4.6 KiB of kernel memory each buy about two thirds of the reading time.
 const HOLD_UP_TO: Duration = Duration::from_secs(2);
@@ -106,11 +113,61 @@ pub fn beside(config: &Config, discovery: &Discovery) -> Result<Beside, Error> {
     })
 }
 
+/// What a report is made of, beside what discovery finds.
+pub struct Told {
+    /// Where the HTTP side listens.
+    pub address: SocketAddr,
+    /// OOM kills by container.
+    pub kills: channel::Receiver<Arc<BTreeMap<String, u64>>>,
+    /// Passes taken.
+    pub passed: channel::Receiver<u64>,
+    /// Takes metrics.
+    pub carbon: Carbon,
+}
+
+/// Reports to the centre, if there is one. What the engine tells goes through the reporter then.
+pub fn center(
+    config: &Config,
+    discovery: &mut Discovery,
+    told: Told,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Option<Center>, Error> {
+    let Some(api) = config.api.clone() else { return Ok(None) };
+    let toward = api.url.host().parse().ok();
+    let settings = center::Settings {
+        api,
+        node: config.node.name.clone(),
+        agent: "dadvisor",
+        state_dir: config.state_dir(),
+        pace: center::Pace::default(),
+    };
+    let center = Center::start(settings, tasks, stop)
+        .map_err(|e| Error::Config { key: "[api] ca_file", why: e.to_string() })?;
+    let (onward, events) = mpsc::channel(discover::EVENTS);
+    let sources = Sources {
+        seen: discovery.seen.clone(),
+        kills: told.kills,
+        events: mem::replace(&mut discovery.events, events),
+        onward,
+        docker_stats: discovery.docker_stats.clone(),
+        passed: told.passed,
+        carbon: told.carbon,
+    };
+    let host = report::here(&config.dadvisor.roots());
+    let reporter = Reporter::new(sources, &config.node.dc, host, told.address, toward);
+    let (out, reports) = channel::channel(reporter.report());
+    tasks.spawn(reporter.run(out, stop.clone()));
+    center.report(reports);
+    Ok(Some(center))
+}
+
 /// How the neighbours are, whenever somebody asks.
 pub fn neighbours(
     carbon: &Carbon,
     discovery: &Discovery,
     beside: Arc<Beside>,
+    center: Option<Center>,
 ) -> impl Fn() -> Neighbours + Send + Sync + 'static {
     let (carbon, engine, stats) =
         (carbon.clone(), discovery.engine.clone(), discovery.docker_stats.clone());
@@ -118,6 +175,7 @@ pub fn neighbours(
         carbon: carbon.status(),
         docker: engine.as_ref().map(|seen| seen.borrow().engine.clone()),
         docker_counts: stats.all().to_vec(),
+        center: center.as_ref().map(Center::status),
         counts: beside.counts(),
     }
 }

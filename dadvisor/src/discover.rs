@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use watch::{Containers, Out, Seen};
 
 /// Events of the engine that may wait for the next pass; more are dropped and counted.
-const EVENTS: usize = 4096;
+pub const EVENTS: usize = 4096;
 
 /// What finds containers.
 #[derive(Debug)]

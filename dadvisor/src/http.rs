@@ -26,7 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use common::serve::{Counts, Problem};
 use common::systemd::Pulse;
-use common::{carbon, docker};
+use common::{carbon, center, docker};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,6 +39,8 @@ pub struct Neighbours {
     pub docker: Option<docker::Engine>,
     /// What following it counts.
     pub docker_counts: Vec<(&'static str, u64)>,
+    /// The centre; None if none is configured.
+    pub center: Option<center::Status>,
     /// What discovery, in-app scrapes and disk walks count.
     pub counts: Vec<Count>,
 }

@@ -36,6 +36,7 @@ mod own;
 pub mod rate;
 pub mod recent;
 pub mod reload;
+pub mod report;
 pub mod sample;
 mod scrapes;
 mod tell;
@@ -43,6 +44,7 @@ pub mod tick;
 pub mod top;
 
 use agent::{Agent, Shown};
+use assemble::Told;
 use board::Board;
 use common::carbon::{self, Carbon};
 use common::serve::{self, Counts, Limits};
@@ -119,18 +121,20 @@ pub async fn run(
     let (board, pulse) = (Arc::new(Board::default()), Arc::new(Pulse::default()));
     let tasks = TaskTracker::new();
     let finding = assemble::discovery_settings(&config, &kernel)?;
-    let discovery = discover::start(finding, &tasks, &stop.token);
+    let mut discovery = discover::start(finding, &tasks, &stop.token);
     let beside = Arc::new(assemble::beside(&config, &discovery)?);
 
+    let address = listener.local_addr().map_err(Error::system("local address"))?;
+    let (passed, on_pass) = channel::channel(0);
+    let (kills, on_kill) = channel::channel(Arc::default());
+    let told = Told { address, kills: on_kill, passed: on_pass.clone(), carbon: carbon.clone() };
+    let center = assemble::center(&config, &mut discovery, told, &tasks, &stop.token)?;
+
     let counts = Arc::new(Counts::default());
-    let neighbours = assemble::neighbours(&carbon, &discovery, beside.clone());
+    let neighbours = assemble::neighbours(&carbon, &discovery, beside.clone(), center);
     let face = Face::new(&config, board.clone(), pulse.clone(), counts.clone(), neighbours);
     let router = http::router(Arc::new(face));
-    tracing::info!(
-        "listening on {}://{}",
-        if tls.is_some() { "https" } else { "http" },
-        listener.local_addr().map_err(Error::system("local address"))?
-    );
+    tracing::info!("listening on {}://{address}", if tls.is_some() { "https" } else { "http" });
     let (limits, until) = (Limits::default(), stop.token.clone());
     tasks.spawn(serve::serve_tls(listener, router, limits, counts, tls, until));
 
@@ -139,7 +143,6 @@ pub async fn run(
         let (carbon, flush) = (carbon.clone(), flush.clone());
         async move { carbon.run(flush).await }
     });
-    let (passed, on_pass) = channel::channel(0);
     let scrapes = assemble::scrapes(&config, &discovery, &beside, on_pass.clone(), &carbon, &board);
     tasks.spawn(scrapes.run(stop.token.clone()));
     tasks.spawn(tell::systemd(board.clone(), carbon.clone(), on_pass, stop.token.clone()));
@@ -148,7 +151,7 @@ pub async fn run(
         let longest = Face::longest_pause(config.dadvisor.interval);
         async move { watchdog(&pulse, longest, stop).await }
     });
-    let shown = Shown { board, passed, pulse };
+    let shown = Shown { board, passed, kills, pulse };
     let parts = assemble::parts(&config, kernel, carbon, discovery, shown, beside.disk.clone());
     let agent = Agent::new(parts, config.dadvisor.interval);
     let mut collector =

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use common::carbon::Status;
+use common::center;
 use common::container::{Container, Source};
 use common::docker::Engine;
 use common::exposition::{self, Exposition, Labels, family};
@@ -191,8 +192,27 @@ impl OwnFigures<'_> {
             let name = format!("docker_{name}_total");
             self.one(&name, "What following the Docker engine counts.", Value::Int(*count));
         }
+        if let Some(center) = &neighbours.center {
+            self.center(center);
+        }
         let help = "What discovery, in-app scrapes and disk walks count.";
         self.counts(&neighbours.counts, help);
+    }
+
+    fn center(&mut self, status: &center::Status) {
+        let link = &status.report;
+        let up = link.last_good.is_some() && link.failing_since.is_none();
+        self.one("center_up", "Whether the centre takes reports.", Value::Int(up.into()));
+        if let Some(at) = link.last_good {
+            let help = "When the centre last took a report, Unix time.";
+            self.one("center_last_report_seconds", help, Value::Milli(at.unix_ms()));
+        }
+        for (name, kind, count) in &status.counts {
+            let labels =
+                if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
+            let help = "What talking to the centre counts.";
+            self.labelled(&format!("center_{name}_total"), help, &labels, Value::Int(*count));
+        }
     }
 
     fn carbon(&mut self, status: &Status) {
