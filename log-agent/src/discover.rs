@@ -28,7 +28,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tree::{Dir, DirId, Followed, Vol, VolId};
@@ -42,20 +42,37 @@ const FIGURES: Duration = Duration::from_millis(100);
 
 /// Wakes the following thread.
 #[derive(Debug)]
-pub(crate) struct Bell(OwnedFd);
+pub(crate) struct Bell {
+    fd: OwnedFd,
+    /// Sources whose readers found other bytes than they had consumed.
+    suspects: Mutex<Vec<SourceId>>,
+}
 
 impl Bell {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?))
+        let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Self { fd, suspects: Mutex::default() })
     }
 
     pub(crate) fn ring(&self) {
         // it fails only when it is ringing already
-        rustix::io::write(&self.0, &1u64.to_ne_bytes()).ok();
+        rustix::io::write(&self.fd, &1u64.to_ne_bytes()).ok();
     }
 
-    fn heard(&self) {
-        rustix::io::read(&self.0, &mut [0u8; 8]).ok();
+    /// Has a source looked at.
+    pub(crate) fn suspect(&self, id: SourceId) {
+        let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        if suspects.contains(&id) {
+            return;
+        }
+        suspects.push(id);
+        drop(suspects);
+        self.ring();
+    }
+
+    fn heard(&self) -> Vec<SourceId> {
+        rustix::io::read(&self.fd, &mut [0u8; 8]).ok();
+        std::mem::take(&mut *self.suspects.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -81,6 +98,9 @@ struct Follower {
     touched: Vec<SourceId>,
     /// Have bytes, and nobody knows yet whether they are copies.
     undecided: Vec<SourceId>,
+    /// Began a generation, which is not shipped yet.
+    held: Vec<SourceId>,
+    round: u64,
     /// Lost their name in this round.
     unplaced: Vec<SourceId>,
     /// Directories whose files are looked at every few milliseconds.
@@ -114,6 +134,8 @@ impl Follower {
             by_inode: HashMap::new(),
             touched: Vec::new(),
             undecided: Vec::new(),
+            held: Vec::new(),
+            round: 0,
             unplaced: Vec::new(),
             busy: Vec::new(),
             open: 0,
@@ -131,8 +153,9 @@ impl Follower {
     fn run(mut self) {
         loop {
             let now = Instant::now();
+            self.round += 1;
             if !self.take_volumes(now) {
-                return;
+                return self.part();
             }
             let heard = self.hear(now);
             self.work(now);
@@ -168,7 +191,7 @@ impl Follower {
             tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: wait.subsec_nanos().into(),
         };
-        let bell = PollFd::new(&self.shared.bell.0, PollFlags::IN);
+        let bell = PollFd::new(&self.shared.bell.fd, PollFlags::IN);
         let polled = match self.watches.fd() {
             Some(fd) => {
                 let mut fds = [bell, PollFd::from_borrowed_fd(fd, PollFlags::IN)];
@@ -180,7 +203,9 @@ impl Follower {
             }
         };
         if polled.is_ok_and(|bell| !bell.is_empty()) {
-            self.shared.bell.heard();
+            for id in self.shared.bell.heard() {
+                self.touch(id);
+            }
         }
     }
 

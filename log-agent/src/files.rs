@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     state: Mutex<Shown>,
     pub(crate) set: watch::Sender<u64>,
     pub(crate) woken: Woken,
-    pub(crate) bell: discover::Bell,
+    pub(crate) bell: Arc<discover::Bell>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -75,7 +75,7 @@ impl Files {
             state: Mutex::default(),
             set: watch::Sender::new(0),
             woken: Woken::default(),
-            bell: discover::Bell::new()?,
+            bell: Arc::new(discover::Bell::new()?),
             thread: Mutex::new(None),
         });
         let thread = discover::start(shared.clone(), known)?;

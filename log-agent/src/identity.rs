@@ -77,6 +77,11 @@ impl Mark {
         behind(self.offset)
     }
 
+    /// Whether nothing but NUL bytes lies before it: a hole that may be filled yet.
+    pub fn is_nul(self) -> bool {
+        self.offset > 0 && Self::at(self.offset, &[0; HASHED]) == self
+    }
+
     /// Whether `before`, exactly the hashed bytes as they are now, are those that were consumed.
     pub fn follows(self, before: &[u8]) -> bool {
         before.len() == self.behind() && Self::at(self.offset, before) == self

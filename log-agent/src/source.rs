@@ -9,10 +9,12 @@ mod read;
 pub use read::Step;
 
 use crate::beneath::Root;
+use crate::discover::Bell;
 use crate::identity::{Identity, Mark};
 use crate::name::FileName;
 use crate::volume::{InstanceKey, Volume};
 use common::ids::AppId;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -57,6 +59,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Source {
     id: SourceId,
+    bell: Arc<Bell>,
     inner: Mutex<Inner>,
     tide: OnceLock<watch::Sender<Tide>>,
     holds: AtomicUsize,
@@ -81,16 +84,27 @@ pub(crate) struct Inner {
     /// As far as readers of this generation that ship have got.
     pub(crate) read_to: u64,
     pub(crate) acknowledged: Mark,
+    /// The last generations before this one: what is on its way may still be acknowledged, and a copy of them goes on from there.
+    pub(crate) previous: VecDeque<Previous>,
     pub(crate) changed_ns: i128,
     pub(crate) modified_ms: u64,
     /// None while too many are open: opened again by name when it is needed.
     pub(crate) file: Option<Arc<File>>,
 }
 
+/// A generation that was truncated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Previous {
+    pub(crate) generation: u64,
+    pub(crate) acknowledged: Mark,
+    pub(crate) read_to: u64,
+}
+
 impl Source {
-    pub(crate) fn new(id: SourceId, inner: Inner) -> Self {
+    pub(crate) fn new(id: SourceId, bell: Arc<Bell>, inner: Inner) -> Self {
         Self {
             id,
+            bell,
             inner: Mutex::new(inner),
             tide: OnceLock::new(),
             holds: AtomicUsize::new(0),
@@ -188,13 +202,15 @@ impl Source {
     }
 
     /// Where shipping starts or starts again: what was acknowledged before, or the beginning of a new generation. None until it is known
-    /// what this file is (it may be the copy of one that is shipped already): the list of what grew names it again then.
+    /// what this file is (it may be the copy of one that is shipped already): the list of what grew names it again then. Whoever keeps a
+    /// journal writes a start that is not the first byte down before anything that is shipped later: nothing else tells of it.
     pub fn start(&self) -> Option<Place> {
         let inner = self.inner();
         inner.start.map(|mark| Place { generation: inner.tide.generation, mark })
     }
 
-    /// Says that everything before `place` is safe elsewhere. A place of an older generation says nothing any more.
+    /// Says that everything before `place` is safe elsewhere. A place of a generation before counts for a
+    /// copy of that.
     pub fn acknowledged(&self, place: Place) {
         let mut inner = self.inner();
         if place.generation == inner.tide.generation
@@ -202,6 +218,13 @@ impl Source {
         {
             inner.acknowledged = place.mark;
             inner.read_to = inner.read_to.max(place.mark.offset);
+        }
+        for previous in &mut inner.previous {
+            if place.generation == previous.generation
+                && place.mark.offset >= previous.acknowledged.offset
+            {
+                previous.acknowledged = place.mark;
+            }
         }
     }
 

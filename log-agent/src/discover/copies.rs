@@ -69,26 +69,36 @@ enum Origin {
     Own,
     /// It equals another one as far as it goes; that one is whole.
     Alike,
-    /// The copy of a generation that is gone: go on where that was acknowledged.
-    Copy(Mark),
+    /// The copy of a generation of another file: go on where that was acknowledged; what is on its way may be acknowledged soon.
+    Copy { of: SourceId, mark: Mark, waits: bool },
 }
 
 impl Follower {
     /// Decides what new files are, as far as it can be decided. Before everything was found once, nothing is: an original may come yet.
     pub(super) fn settle_copies(&mut self, now: Instant) {
-        if self.undecided.is_empty() || self.vols.values().any(|v| !v.todo.is_empty()) {
+        if self.vols.values().any(|v| !v.todo.is_empty()) {
             return;
         }
         let pace = self.shared.settings.pace.copy;
-        for id in self.undecided.clone() {
+        // copies before truncated originals: whoever keeps a journal hears of them in this order
+        let mut undecided = self.undecided.clone();
+        undecided.sort_by_key(|id| self.followed.get(id).is_some_and(|f| !f.before.is_empty()));
+        for id in undecided {
             let Some(followed) = self.followed.get(&id).filter(|f| f.undecided) else { continue };
             let (source, quiet) = (followed.source.clone(), now.duration_since(followed.grown));
             // what cannot be read cannot be compared
-            let start = match self.origin(id, &source, now).unwrap_or(Origin::Own) {
-                Origin::Alike if quiet < pace => continue,
-                Origin::Copy(mark) => mark,
-                Origin::Own | Origin::Alike => Mark::START,
-            };
+            let mut start = Mark::START;
+            match self.origin(id, &source, now).unwrap_or(Origin::Own) {
+                Origin::Alike | Origin::Copy { waits: true, .. } if quiet < pace => continue,
+                Origin::Copy { mark, of, .. } => {
+                    start = mark;
+                    if let Some(ended) = self.followed.get_mut(&of).and_then(|f| f.ended.as_mut()) {
+                        ended.copied = ended.copied.max(source.len());
+                    }
+                }
+                Origin::Own | Origin::Alike if self.has_undecided_copy(id) => continue,
+                Origin::Own | Origin::Alike => {}
+            }
             match self.followed.get_mut(&id) {
                 // the look at an original may have been its own
                 Some(followed) if followed.undecided => followed.undecided = false,
@@ -103,6 +113,15 @@ impl Follower {
         }
         let followed = &self.followed;
         self.undecided.retain(|id| followed.get(id).is_some_and(|f| f.undecided));
+        // the copies of what ended in an earlier round are found by now
+        for id in std::mem::take(&mut self.held) {
+            let ended = self.followed.get(&id).and_then(|f| f.ended);
+            if ended.is_some_and(|e| e.round == self.round) || self.has_undecided_copy(id) {
+                self.held.push(id);
+            } else {
+                self.release(id);
+            }
+        }
     }
 
     fn origin(&mut self, id: SourceId, source: &Arc<Source>, now: Instant) -> io::Result<Origin> {
@@ -121,25 +140,20 @@ impl Follower {
             else {
                 continue;
             };
-            if let Some(before) = before.filter(|b| b.head.begins(first)) {
+            for before in before {
+                let (mark, on_its_way) = acknowledged(other, before);
+                let before = Before { mark, ..*before };
                 if copy_of(source, &before)? {
-                    return Ok(Origin::Copy(before.mark));
+                    // what was read of it may be acknowledged still
+                    return Ok(Origin::Copy { of: candidate, mark, waits: on_its_way });
                 }
                 // the rest of it may still be written
-                alike |= source.len() < before.mark.offset;
+                alike |= before.head.begins(first) && source.len() < mark.offset;
             }
             // two new files that are alike wait for nothing from each other
             alike |= !undecided && equal_so_far(source, other)?;
         }
-        if alike {
-            return Ok(Origin::Alike);
-        }
-        for old in self.memory.alike(first) {
-            if copy_of(source, &old)? {
-                return Ok(Origin::Copy(old.mark));
-            }
-        }
-        Ok(Origin::Own)
+        Ok(if alike { Origin::Alike } else { Origin::Own })
     }
 
     fn same_volume(&self, one: SourceId, other: SourceId) -> bool {
@@ -147,21 +161,28 @@ impl Follower {
         vol(one) == vol(other)
     }
 
-    /// How much of an ended generation its copies have.
-    pub(super) fn copied(&mut self, original: SourceId, old: Before, now: Instant) -> u64 {
-        let mut copied = 0;
-        for copy in self.undecided.clone() {
-            if !self.same_volume(original, copy) {
-                continue;
+    /// Whether a file that waits is a copy of an ended generation.
+    fn has_undecided_copy(&self, original: SourceId) -> bool {
+        let Some(of) = self.followed.get(&original) else { return false };
+        let waits = self.undecided.iter().filter_map(|id| self.followed.get(id));
+        let mut waits = waits.filter(|f| f.undecided && f.vol == of.vol);
+        waits.any(|f| {
+            f.source.id() != original && {
+                of.before.iter().any(|before| {
+                    let (mark, _) = acknowledged(&of.source, before);
+                    copy_of(&f.source, &Before { mark, ..*before }).unwrap_or(false)
+                })
             }
-            // it was written before the original was truncated
-            self.look(copy, now);
-            let Some(followed) = self.followed.get(&copy).filter(|f| f.undecided) else { continue };
-            if copy_of(&followed.source, &old).unwrap_or(false) {
-                copied = copied.max(followed.source.len());
-            }
-        }
-        copied
+        })
+    }
+}
+
+/// How far an ended generation is acknowledged by now, and whether more of it was read.
+fn acknowledged(source: &Source, before: &Before) -> (Mark, bool) {
+    let inner = source.inner();
+    match inner.previous.iter().find(|p| Some(p.generation) == before.generation) {
+        Some(now) => (now.acknowledged, now.read_to > now.acknowledged.offset),
+        None => (before.mark, false),
     }
 }
 
@@ -169,7 +190,9 @@ impl Follower {
 fn copy_of(source: &Source, old: &Before) -> io::Result<bool> {
     let mut first = [0; HASHED];
     let got = source.fill_at(0, &mut first)?;
-    Ok(old.head.len > 0
+    let born = source.identity().birth;
+    let born = born.map(|(s, ns)| i128::from(s) * 1_000_000_000 + i128::from(ns));
+    Ok(born.is_none_or(|born| born <= old.until_ns)
         && old.head.begins(&first[..got])
         && source.len() >= old.mark.offset
         && source.still(&old.mark)?)

@@ -116,6 +116,22 @@ impl Follower {
         }
     }
 
+    /// At the end of the process: deleted files that are open nowhere but here are gone with it.
+    pub(super) fn part(&mut self) {
+        for id in std::mem::take(&mut self.held) {
+            self.release(id);
+        }
+        let deleted: Vec<SourceId> =
+            self.vols.values().flat_map(|vol| vol.deleted.iter().copied()).collect();
+        for id in deleted {
+            if let Some(source) = self.followed.get(&id).map(|f| f.source.clone()) {
+                self.give_up(&source, Why::Stopped);
+            }
+        }
+        self.next_figures = Instant::now();
+        self.show(self.next_figures);
+    }
+
     /// Whether everything of a source is safe elsewhere.
     pub(super) fn settled(&self, source: &Source) -> bool {
         if !self.shared.settings.ships {
@@ -127,6 +143,7 @@ impl Follower {
 
     /// Lets a source go; what was not acknowledged of it is a gap.
     pub(super) fn give_up(&mut self, source: &Arc<Source>, why: Why) {
+        self.release(source.id());
         let vol = self.followed.get(&source.id()).map(|f| f.vol);
         if let (Some(vol), true) = (vol, self.shared.settings.ships) {
             let (from, to) = (source.acknowledged_to().mark.offset, source.len());
@@ -140,7 +157,7 @@ impl Follower {
         let Some(Followed { vol, before, .. }) = self.followed.remove(&id) else { return };
         let identity = source.identity();
         self.heads.remove(identity.head, id);
-        if let Some(before) = before {
+        for before in before {
             self.heads.remove(before.head, id);
         }
         self.by_inode.remove(&(identity.dev, identity.ino));

@@ -6,6 +6,7 @@ use crate::beneath::{Root, Stat};
 use crate::identity::{HASHED, Head, Identity, Mark, Seen, Verdict, judge};
 use crate::name::FileName;
 use crate::source::{Inner, Source, SourceId, State, Tide};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -109,15 +110,15 @@ impl Follower {
         let seen = Seen { birth: stat.birth, head, before: &before(file, known.mark) };
         let verdict = judge(&known.identity, &known.mark, &seen);
         if verdict == Verdict::Reused {
-            // a copy of the old file may still be found
-            self.memory.remember(known);
             return self.wanted.admits(name).then_some(new);
         }
         let state = if known.name == *name { State::Live } else { State::Rotated };
         Some(match verdict {
             Verdict::Same => Recalled { start: Some(known.mark), state, ..new },
             _ => {
-                let before = Some(Before { head: known.identity.head, mark: known.mark });
+                let (head, mark) = (known.identity.head, known.mark);
+                let before =
+                    Some(Before { generation: None, head, mark, until_ns: stat.changed_ns });
                 Recalled { before, state, ..new }
             }
         })
@@ -152,11 +153,12 @@ impl Follower {
             suspected: None,
             read_to: resumed.offset,
             acknowledged: resumed,
+            previous: VecDeque::new(),
             changed_ns: 0,
             modified_ms: stat.modified_ms,
             file: Some(Arc::new(file)),
         };
-        let source = Arc::new(Source::new(id, inner));
+        let source = Arc::new(Source::new(id, self.shared.bell.clone(), inner));
         self.open += 1;
         self.by_inode.insert((stat.dev, stat.ino), id);
         self.heads.add(identity.head, id);
@@ -171,7 +173,8 @@ impl Follower {
             undecided: start.is_none(),
             waits: false,
             grown: now,
-            before,
+            before: before.into_iter().collect(),
+            ended: None,
             searched: None,
             on_disk: 0,
         };

@@ -4,14 +4,16 @@
 //! proves that what lay before the old end still lies there.
 
 use super::Follower;
-use super::tree::Before;
+use super::tree::{Before, Ended};
 use crate::files::Why;
 use crate::identity::{HASHED, Head, Mark};
-use crate::source::{Inner, Source, SourceId, Tide};
+use crate::source::{Inner, Previous, Source, SourceId};
 use rustix::fs::Stat;
 use std::io;
-use std::sync::Arc;
 use std::time::Instant;
+
+/// Ended generations of a file whose copies are recognised.
+const GENERATIONS: usize = 4;
 
 /// What a look found.
 pub(super) enum Change {
@@ -86,7 +88,7 @@ impl Follower {
             Change::Restarted { old, read_to, end } => {
                 followed.grown = now;
                 let undecided = std::mem::take(&mut followed.undecided);
-                self.restarted(id, &source, (!undecided).then_some(old), read_to, end, now);
+                self.restarted(id, (!undecided).then_some(old), read_to, end);
             }
         }
         if source.start().is_some() {
@@ -96,29 +98,36 @@ impl Follower {
         true
     }
 
-    /// A generation ended. What nobody read of it is lost, unless a copy has it.
-    fn restarted(
-        &mut self,
-        id: SourceId,
-        source: &Arc<Source>,
-        old: Option<Before>,
-        read_to: u64,
-        end: u64,
-        now: Instant,
-    ) {
+    /// A generation ended. What nobody read of it is lost, unless a copy has it: the copy may not be found yet, so the next generation is
+    /// not shipped in this round.
+    fn restarted(&mut self, id: SourceId, old: Option<Before>, read_to: u64, end: u64) {
+        self.release(id);
+        let round = self.round;
         let Some(followed) = self.followed.get_mut(&id) else { return };
-        let vol = followed.vol;
-        let previous = std::mem::replace(&mut followed.before, old);
-        if let Some(previous) = previous {
-            self.heads.remove(previous.head, id);
+        followed.source.inner().start = None;
+        followed.ended = Some(Ended { round, read_to, end, copied: 0 });
+        if !self.held.contains(&id) {
+            self.held.push(id);
         }
-        if let Some(old) = old {
-            self.heads.add(old.head, id);
+        let Some(old) = old.filter(|old| old.head.len > 0) else { return };
+        followed.before.push(old);
+        let forgotten = (followed.before.len() > GENERATIONS).then(|| followed.before.remove(0));
+        self.heads.add(old.head, id);
+        if let Some(forgotten) = forgotten {
+            self.heads.remove(forgotten.head, id);
         }
+    }
+
+    /// Lets a new generation be shipped, and counts what was lost of the one before.
+    pub(super) fn release(&mut self, id: SourceId) {
+        let Some(followed) = self.followed.get_mut(&id) else { return };
+        let Some(ended) = followed.ended.take() else { return };
+        let (source, vol) = (followed.source.clone(), followed.vol);
+        source.inner().start = Some(Mark::START);
         if self.shared.settings.ships {
-            let copied = old.map_or(0, |old| self.copied(id, old, now));
-            self.gap(source, vol, read_to.max(copied), end, Why::Truncated);
+            self.gap(&source, vol, ended.read_to.max(ended.copied), ended.end, Why::Truncated);
         }
+        self.shared.woken.push(&source);
     }
 }
 
@@ -128,15 +137,17 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
     let stat = rustix::fs::fstat(&*file)?;
     let len = u64::try_from(stat.st_size).unwrap_or(0);
     let changed_ns = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
-    let (seen, before_ns, suspected, generation) = {
+    let (seen, before_ns, suspected, generation, read_to) = {
         let mut inner = source.inner();
-        (inner.seen, inner.changed_ns, inner.suspected.take(), inner.tide.generation)
+        let suspected = inner.suspected.take();
+        (inner.seen, inner.changed_ns, suspected, inner.tide.generation, inner.read_to)
     };
     if len == seen.offset && changed_ns == before_ns && suspected.is_none() {
         return Ok((Change::None, stat));
     }
     let suspected = suspected.filter(|place| place.generation == generation);
-    let same = len >= seen.offset
+    // a reader may have got further than the last look
+    let same = len >= seen.offset.max(read_to)
         && still(source, &seen)?
         && match suspected {
             Some(place) => len >= place.mark.offset && still(source, &place.mark)?,
@@ -159,7 +170,7 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
         }
         if now.offset == inner.tide.len { Change::None } else { Change::Grown }
     } else {
-        restart(&mut inner, head)
+        restart(&mut inner, head, changed_ns)
     };
     inner.seen = now;
     inner.tide.len = now.offset;
@@ -168,8 +179,7 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
 
 /// Whether what lies before a mark is as it was. NUL bytes that became something else are a file written into its holes, not rewritten.
 fn still(source: &Source, mark: &Mark) -> io::Result<bool> {
-    let nuls = Mark::at(mark.offset, &[0; HASHED]);
-    Ok(*mark == nuls || source.still(mark)?)
+    Ok(mark.is_nul() || source.still(mark)?)
 }
 
 fn read_head(source: &Source) -> io::Result<Head> {
@@ -179,11 +189,17 @@ fn read_head(source: &Source) -> io::Result<Head> {
 }
 
 /// Begins a generation.
-fn restart(inner: &mut Inner, head: Head) -> Change {
-    let old = Before { head: inner.identity.head, mark: inner.acknowledged };
-    let change = Change::Restarted { old, read_to: inner.read_to, end: inner.tide.len };
+fn restart(inner: &mut Inner, head: Head, until_ns: i128) -> Change {
+    let (generation, mark) = (inner.tide.generation, inner.acknowledged);
+    let old = Before { generation: Some(generation), head: inner.identity.head, mark, until_ns };
+    let read_to = inner.read_to;
+    let change = Change::Restarted { old, read_to, end: inner.tide.len };
+    if inner.previous.len() == GENERATIONS {
+        inner.previous.pop_front();
+    }
+    inner.previous.push_back(Previous { generation, acknowledged: mark, read_to });
     inner.identity.head = head;
-    inner.tide = Tide { generation: inner.tide.generation + 1, ..inner.tide };
+    inner.tide.generation += 1;
     inner.start = Some(Mark::START);
     inner.acknowledged = Mark::START;
     inner.read_to = 0;

@@ -23,8 +23,6 @@ const SHARE: u32 = 400;
 const SHARE_OF_ALL: u32 = 3_000;
 /// A volume without watches is looked at so often.
 const BLIND: Duration = Duration::from_millis(500);
-/// A file that is not written for so long may be closed while too many are open.
-const IDLE: Duration = Duration::from_secs(30);
 
 impl Follower {
     /// Takes the kernel's notices; whether there were any.
@@ -267,7 +265,11 @@ impl Follower {
         let mut idle: Vec<(Instant, SourceId)> = self
             .followed
             .iter()
-            .filter(|(_, f)| f.at.is_some() && !f.undecided && now.duration_since(f.grown) >= IDLE)
+            .filter(|(_, f)| {
+                f.at.is_some()
+                    && !f.undecided
+                    && now.duration_since(f.grown) >= self.shared.settings.pace.idle
+            })
             .filter(|(_, f)| self.settled(&f.source) && !f.source.is_held())
             .map(|(id, f)| (f.grown, *id))
             .collect();
@@ -286,7 +288,10 @@ impl Follower {
     /// When there is something to do even if nothing is told.
     pub(super) fn due(&self, now: Instant) -> Instant {
         let pace = self.shared.settings.pace;
+        let held =
+            |id| self.followed.get(id).and_then(|f| f.ended).is_some_and(|e| e.round == self.round);
         let work = !self.touched.is_empty()
+            || self.held.iter().any(held)
             || !self.unplaced.is_empty()
             || self.vols.values().any(|v| !v.todo.is_empty());
         if work {

@@ -28,13 +28,16 @@ struct Lab {
     shipped: Shipped,
 }
 
+/// Device, inode, birth.
+type Inode = (u64, u64, Option<(i64, u32)>);
+
 /// What was shipped, and what is remembered of it as the journal would.
 #[derive(Default)]
 struct Shipped {
     cursors: BTreeMap<SourceId, Place>,
     known: BTreeMap<(u64, u64), Known>,
     /// The bytes of each file, in the order they were read.
-    bytes: BTreeMap<(u64, u64, Option<(i64, u32)>), Vec<u8>>,
+    bytes: BTreeMap<Inode, Vec<u8>>,
     skipped: u64,
 }
 
@@ -44,6 +47,7 @@ fn quick() -> Settings {
         gather: Duration::from_millis(1),
         linger: Duration::from_millis(0),
         copy: Duration::from_millis(150),
+        idle: Duration::ZERO,
     };
     Settings { pace, ..Settings::default() }
 }
@@ -55,10 +59,6 @@ fn volume(dir: &Path, instance: &str) -> Volume {
         name: String::new(),
         ended_at: None,
     }
-}
-
-fn name(text: &str) -> FileName {
-    FileName::new(text).unwrap()
 }
 
 impl Lab {
@@ -177,6 +177,7 @@ impl Shipped {
             Some(place) if place.generation == start.generation => *place,
             _ => start,
         };
+        self.journal(source, place);
         let of = source.identity();
         let mut buf = vec![0; 64 << 10];
         loop {
@@ -207,8 +208,13 @@ impl Shipped {
         }
         self.cursors.insert(source.id(), place);
         source.acknowledged(place);
+        self.journal(source, place);
+    }
+
+    /// Nothing is written down of a generation before something of it was shipped: the one before it is known as long as possible.
+    fn journal(&mut self, source: &Arc<Source>, place: Place) {
         let identity = source.identity();
-        if source.generation() == place.generation {
+        if source.generation() == place.generation && place.mark.offset > 0 {
             let known = Known { identity, mark: place.mark, name: (*source.name()).clone() };
             self.known.insert((identity.dev, identity.ino), known);
         }

@@ -123,8 +123,10 @@ pub(super) struct Followed {
     pub(super) waits: bool,
     /// When it was last seen to have grown.
     pub(super) grown: Instant,
-    /// The generation before this one: what a copy of it can be recognised by.
-    pub(super) before: Option<Before>,
+    /// The last generations before this one: what a copy of them can be recognised by.
+    pub(super) before: Vec<Before>,
+    /// A generation ended in an earlier round, and the next one waits until its copies are found.
+    pub(super) ended: Option<Ended>,
     /// Its name was looked for everywhere then.
     pub(super) searched: Option<Instant>,
     /// Bytes it has on the disk.
@@ -134,7 +136,21 @@ pub(super) struct Followed {
 /// A generation that was truncated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Before {
+    /// None: it is known from the journal.
+    pub(super) generation: Option<u64>,
     pub(super) head: Head,
-    /// As far as it was acknowledged.
+    /// As far as it was acknowledged by then.
     pub(super) mark: Mark,
+    /// It was truncated not after that, in nanoseconds since 1970: a file born later is no copy.
+    pub(super) until_ns: i128,
+}
+
+/// A generation whose loss is not known yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) round: u64,
+    pub(super) read_to: u64,
+    pub(super) end: u64,
+    /// As far as its copies go.
+    pub(super) copied: u64,
 }

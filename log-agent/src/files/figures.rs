@@ -75,6 +75,8 @@ pub struct Pace {
     pub gather: Duration,
     /// How long a deleted file is kept open after its last growth, though acknowledged: its writer may still have it.
     pub linger: Duration,
+    /// How long a file was not written that may be closed while too many are open.
+    pub idle: Duration,
     /// How long a file that looks like the copy of another waits for that one to be truncated.
     pub copy: Duration,
 }
@@ -85,6 +87,7 @@ impl Default for Pace {
             rescan: Duration::from_secs(5),
             gather: Duration::from_millis(2),
             linger: Duration::from_secs(60),
+            idle: Duration::from_secs(30),
             copy: Duration::from_secs(2),
         }
     }
@@ -103,6 +106,8 @@ pub enum Why {
     Closed,
     /// The volume is not to be followed any more.
     VolumeGone,
+    /// It was deleted, and this process ended before it was acknowledged.
+    Stopped,
 }
 
 impl Why {
@@ -114,6 +119,7 @@ impl Why {
             Self::DeletedBytes => "deleted_bytes",
             Self::Closed => "closed",
             Self::VolumeGone => "volume_gone",
+            Self::Stopped => "stopped",
         }
     }
 }

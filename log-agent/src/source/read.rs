@@ -42,13 +42,20 @@ impl Source {
     /// Reads on from a place, and proves afterwards that the file was not truncated and written anew before or during the read: the bytes
     /// before the place are still those that were consumed. This is the shipper's way.
     pub fn read_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
-        if self.generation() != place.generation {
-            return Ok(Step::Restart);
-        }
+        let seen = {
+            let inner = self.inner();
+            if inner.tide.generation != place.generation {
+                return Ok(Step::Restart);
+            }
+            inner.seen
+        };
         let read = self.read_at(place.mark.offset, buf)?;
-        if !self.still(&place.mark)? {
-            // the follower looks again and begins a generation
+        // near the beginning of a file little or nothing lies before the place: what the follower saw of it must be there, too
+        let proven = self.still(&place.mark)?
+            && (seen.offset <= place.mark.offset || seen.is_nul() || self.still(&seen)?);
+        if !proven {
             self.inner().suspected = Some(*place);
+            self.bell.suspect(self.id);
             return Ok(Step::Restart);
         }
         {

@@ -64,6 +64,10 @@ struct Written {
     next: usize,
     len: usize,
     unread: Vec<String>,
+    /// All of this life.
+    lines: Vec<String>,
+    /// Of lives whose copy may not be known for one yet.
+    copied: Vec<String>,
 }
 
 struct Model {
@@ -71,8 +75,12 @@ struct Model {
     up: bool,
     files: BTreeMap<String, Written>,
     rotated: Vec<(String, Written)>,
+    /// Deleted and perhaps not read yet: lost when the agent ends.
+    deleted: Vec<String>,
     all: BTreeSet<String>,
     may_miss: BTreeSet<String>,
+    /// In a copy whose original was deleted, perhaps before the copy was known for one.
+    may_repeat: BTreeSet<String>,
     count: usize,
 }
 
@@ -88,8 +96,10 @@ impl Model {
             up: true,
             files,
             rotated,
+            deleted: Vec::new(),
             all: BTreeSet::new(),
             may_miss: BTreeSet::new(),
+            may_repeat: BTreeSet::new(),
             count: 0,
         }
     }
@@ -110,6 +120,7 @@ impl Model {
             Action::MoveDirectory => self.move_directory(),
             Action::Stop if self.up => {
                 self.lab.files.stop();
+                self.may_miss.extend(self.deleted.drain(..));
                 self.up = false;
             }
             Action::Start if !self.up => {
@@ -128,7 +139,14 @@ impl Model {
 
     fn append(&mut self, name: &str, lines: usize, width: usize) {
         let life = Life { file: self.number(), life: 0 };
-        let new = Written { life, next: 0, len: 0, unread: Vec::new() };
+        let new = Written {
+            life,
+            next: 0,
+            len: 0,
+            unread: Vec::new(),
+            lines: Vec::new(),
+            copied: Vec::new(),
+        };
         let mut written = self.files.remove(name).unwrap_or(new);
         self.write(name, &mut written, lines, width);
         self.files.insert(name.to_owned(), written);
@@ -146,6 +164,7 @@ impl Model {
             text.push('\n');
             written.next += 1;
             self.all.insert(line.clone());
+            written.lines.push(line.clone());
             written.unread.push(line);
         }
         if written.len + text.len() > PAGE {
@@ -154,6 +173,7 @@ impl Model {
                 self.all.remove(&line);
             }
             written.next -= lines;
+            written.lines.truncate(written.lines.len() - lines);
             return;
         }
         written.len += text.len();
@@ -179,6 +199,7 @@ impl Model {
         let Some(mut written) = self.files.remove(name) else { return };
         let to = format!("{name}.{}", self.number());
         fs::copy(self.lab.path(name), self.lab.path(&to)).unwrap();
+        written.copied.extend(written.lines.iter().cloned());
         self.cut(name, &mut written);
         self.files.insert(name.to_owned(), written);
     }
@@ -195,18 +216,20 @@ impl Model {
         written.life.life += 1;
         (written.next, written.len) = (0, 0);
         written.unread.clear();
+        written.lines.clear();
     }
 
     fn delete(&mut self, name: &str) {
         let Some(written) = self.files.remove(name) else { return };
+        self.may_repeat.extend(written.copied.iter().cloned());
         if self.up {
             // what was never seen cannot be read; what was is read although it is deleted
             let ino = fs::metadata(self.lab.path(name)).unwrap().ino();
+            let len = written.len as u64;
             self.lab.ship_until("found", |lab| {
-                lab.files.all().iter().any(|s| {
-                    s.identity().ino == ino && !s.is_empty() || written_len(s, ino) == Some(0)
-                })
+                lab.files.all().iter().any(|s| s.identity().ino == ino && s.len() == len)
             });
+            self.deleted.extend(written.unread);
         } else {
             self.may_miss.extend(written.unread);
         }
@@ -245,13 +268,15 @@ impl Model {
                         && s.len() == len
                 })
             };
-            let deleted = all.iter().filter(|s| s.state() == crate::source::State::Deleted);
+            let read = |s: &Arc<Source>| s.acknowledged_to().mark.offset == s.len();
             files_beneath(&lab.path("")).iter().all(|(ino, len)| *len == 0 || settled(*ino, *len))
-                && deleted.clone().all(|s| s.acknowledged_to().mark.offset == s.len())
+                && all.iter().all(read)
         });
         for written in self.files.values_mut().chain(self.rotated.iter_mut().map(|(_, w)| w)) {
             written.unread.clear();
+            written.copied.clear();
         }
+        self.deleted.clear();
         self.check();
     }
 
@@ -274,16 +299,13 @@ impl Model {
         }
         for (line, times) in &seen {
             assert!(self.all.contains(line), "never written: {line:.40}");
-            assert_eq!(*times, 1, "shipped twice: {line:.40}");
+            let most = if self.may_repeat.contains(line) { 2 } else { 1 };
+            assert!(*times <= most, "shipped twice: {line:.40}");
         }
         for line in self.all.iter().filter(|line| !seen.contains_key(*line)) {
             assert!(self.may_miss.contains(line), "lost: {line:.40}");
         }
     }
-}
-
-fn written_len(source: &Source, ino: u64) -> Option<u64> {
-    (source.identity().ino == ino).then(|| source.len())
 }
 
 fn files_beneath(dir: &Path) -> Vec<(u64, u64)> {
@@ -301,7 +323,7 @@ fn files_beneath(dir: &Path) -> Vec<(u64, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn every_line_once(actions in prop::collection::vec(action(), 1..60)) {
@@ -310,6 +332,29 @@ proptest! {
             model.act(action);
         }
         model.sync();
+        model.sync();
+    }
+}
+
+/// Found by the above: the copy's start is known to the journal before the original's next generation moves it on.
+#[test]
+fn a_copy_is_remembered_before_its_original_goes_on() {
+    let append = |file, lines| Action::Append { file, lines, width: 34 };
+    for _ in 0..10 {
+        let mut model = Model::new();
+        for action in [
+            append(1, 2),
+            Action::Sync,
+            append(1, 3),
+            Action::CopyTruncate(1),
+            append(0, 2),
+            Action::Stop,
+            Action::Start,
+            append(1, 2),
+            Action::Stop,
+        ] {
+            model.act(&action);
+        }
         model.sync();
     }
 }

@@ -51,7 +51,7 @@ fn a_deleted_file_is_read_to_its_end() {
     file.write_all(b"two\n").unwrap();
     lab.expect(&["one", "two", "new"]);
     let states = |lab: &Lab| lab.files.all().iter().map(|s| s.state()).collect::<Vec<_>>();
-    assert_eq!(states(&lab), [State::Deleted, State::Live]);
+    lab.until("deleted", |lab| states(lab) == [State::Deleted, State::Live]);
 }
 
 #[test]
