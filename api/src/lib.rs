@@ -30,7 +30,6 @@ mod tell;
 mod testing;
 pub mod world;
 
-use common::moment::Moment;
 use common::serve::{self, Limits};
 use common::stop::{Deadline, LONGEST, Stop};
 use common::systemd::watchdog;

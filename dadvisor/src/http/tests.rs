@@ -78,6 +78,7 @@ impl Server {
         let neighbours = move || Neighbours {
             carbon: carbon.status(),
             docker: Some(docker::Engine::Up { version: "28.2.2".to_owned() }),
+            center: None,
             docker_counts: vec![("events", 9)],
             counts: vec![Count::of("inapp_errors", "timeout", 2)],
         };
