@@ -91,6 +91,7 @@ impl Daemon {
         let at = dir.path().display();
         let config = format!(
             "[node]\ndocker = \"unix://{at}/none\"\nstate_dir = \"{at}/state\"\n[graphite]\ncarbon = [\"127.0.0.1:1\"]\n\
+             [api]\nurl = \"http://127.0.0.1:1\"\ntoken_file = \"{at}/none\"\n\
              [dadvisor]\nlisten = \"127.0.0.1:0\"\ninterval = \"1s\"\n"
         );
         std::fs::write(dir.path().join("qae.toml"), config).unwrap();
@@ -176,6 +177,8 @@ fn what_a_running_daemon_shows_is_documented() {
     let gone: Vec<_> = known
         .iter()
         .filter(|f| f.starts_with("dadvisor_") && whole(f) && !families.contains(*f))
+        // nobody has taken a report of this one
+        .filter(|f| **f != "dadvisor_center_last_report_seconds")
         .collect();
     assert!(gone.is_empty(), "docs/http.md tells of {gone:?}, which are not there");
 
