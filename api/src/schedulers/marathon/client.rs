@@ -177,16 +177,23 @@ impl Client {
         .await
     }
 
-    /// One app with its tasks; None if there is none.
-    pub async fn app(&mut self, base: &Url, app: &AppId) -> Result<Option<Translated>, Trouble> {
+    /// One app with its tasks, None if there is none; what was out of bounds is counted.
+    pub async fn app(
+        &mut self,
+        base: &Url,
+        app: &AppId,
+    ) -> Result<(Option<Translated>, u64), Trouble> {
         let url = base.at(&format!("/v2/apps/{}", escaped(app.as_str())));
         let answer = match self.get(&url, SHORT, APP_BYTES).await {
-            Err(Trouble::Status { status: 404, .. }) => return Ok(None),
+            Err(Trouble::Status { status: 404, .. }) => return Ok((None, 0)),
             answer => answer?,
         };
-        worked(&url, move || wire::read_app(&answer.body))
-            .await
-            .map(|app| translate::app(app, &mut 0))
+        worked(&url, move || {
+            let mut left_out = 0;
+            let app = translate::app(wire::read_app(&answer.body)?, &mut left_out);
+            Ok((app, left_out))
+        })
+        .await
     }
 
     /// Opens the stream at this server, or where it redirects to. Ok(None): this Marathon has no stream.

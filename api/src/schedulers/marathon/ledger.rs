@@ -45,8 +45,6 @@ pub struct Ledger {
     foreign: HashSet<AppId>,
     /// Since when a list that lacks too much waits for the second one.
     held: Option<Moment>,
-    /// What was left out of the last answers for being out of bounds.
-    pub left_out: u64,
 }
 
 #[derive(Debug, Clone)]
