@@ -19,7 +19,8 @@ mod tests;
 pub mod timeline;
 
 use futures_util::future::BoxFuture;
-use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Executor};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,8 +119,12 @@ struct Inner {
 }
 
 /// A transaction that has the writer's turn. Dropped before [`Writing::commit`], it leaves no trace.
+///
+/// sqlx's own transaction is not used: when SQLite has rolled back by itself (a full disk), sqlx takes its connection for one that is
+/// still in a transaction, for ever. Here a connection whose transaction did not end as asked is closed, which ends it in any case.
 pub(crate) struct Writing<'s> {
-    tx: Transaction<'static, Any>,
+    connection: PoolConnection<Any>,
+    ended: bool,
     _turn: MutexGuard<'s, ()>,
 }
 
@@ -195,8 +200,10 @@ impl Store {
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN",
         };
-        let tx = self.inner.write.begin_with(begin).await?;
-        Ok(Writing { tx, _turn: turn })
+        let mut writing =
+            Writing { connection: self.inner.write.acquire().await?, ended: false, _turn: turn };
+        writing.connection.execute(begin).await?;
+        Ok(writing)
     }
 
     /// Lets all connections go; SQLite folds its log into the file.
@@ -209,17 +216,28 @@ impl Store {
 impl Writing<'_> {
     /// The connection in this transaction.
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {
-        &mut self.tx
+        &mut self.connection
     }
 
-    pub(crate) async fn commit(self) -> Result<(), Error> {
-        Ok(self.tx.commit().await?)
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        self.connection.execute("COMMIT").await?;
+        self.ended = true;
+        Ok(())
     }
 
-    pub(crate) async fn rollback(self) {
-        if let Err(e) = self.tx.rollback().await {
-            // the connection is broken then, and the database rolls back by itself
-            tracing::debug!("rollback: {e}");
+    pub(crate) async fn rollback(mut self) {
+        match self.connection.execute("ROLLBACK").await {
+            Ok(_) => self.ended = true,
+            // rolled back by itself, or the connection is broken
+            Err(e) => tracing::debug!("rollback: {e}"),
+        }
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.close_on_drop();
         }
     }
 }

@@ -121,7 +121,7 @@ async fn herd(binary: &Path, count: usize, table: &mut Table) -> Result<()> {
         format!("{:.1} s", begin.elapsed().as_secs_f64()),
         "60 s",
     );
-    let renders = api.metric("qae_api_snapshot_renders_total").await?;
+    let renders = api.metric("qae_api_snapshots_renders_total").await?;
     add(table, "snapshots rendered for their return", format!("{renders:.0}"), "no herd");
     add(table, "resident after their return", mb(resident(api.pid())?), "300 MB");
     Ok(())

@@ -53,7 +53,7 @@ pub struct MetricsQuery {
 /// Figures over time.
 #[utoipa::path(get, path = "/v1/metrics", tag = "metrics", operation_id = "get_metrics", params(MetricsQuery),
     responses((status = 200, description = "Series of every instance and metric that there are", body = Figures),
-        (status = 502, description = "Graphite does not answer")))]
+        (status = 404, description = "No such app or instance"), (status = 502, description = "Graphite does not answer")))]
 pub async fn figures(
     State(api): State<Arc<Api>>,
     caller: Caller,

@@ -42,6 +42,21 @@ const KNOWN: &[&str] = &[
 ];
 const FORMATS: &[&str] = &["json", "csv", "raw", "png", "svg"];
 
+/// The form of a POST; other parameters of Graphite that shape the answer are taken too.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description; what comes is read pair by pair")]
+struct Form {
+    /// A Graphite target; may repeat.
+    #[schema(example = "qae.dc1.app.shop_web.inst.*.cpu.percent")]
+    target: String,
+    /// `json`, `csv`, `raw`, `png` or `svg`.
+    format: Option<String>,
+    /// Graphite's time.
+    from: Option<String>,
+    /// Graphite's time.
+    until: Option<String>,
+}
+
 /// A chart or its figures; parameters are Graphite's.
 #[utoipa::path(get, path = "/v1/render", tag = "metrics", operation_id = "render",
     params(("target" = String, Query, description = "A Graphite target; may repeat", example = "qae.dc1.app.shop_web.inst.*.cpu.percent"),
@@ -49,7 +64,7 @@ const FORMATS: &[&str] = &["json", "csv", "raw", "png", "svg"];
         ("from" = Option<String>, Query, description = "Graphite's time; a day ago", example = "-1h"),
         ("until" = Option<String>, Query, description = "Graphite's time; now")),
     responses((status = 200, description = "Graphite's answer", content_type = "application/json"),
-        (status = 501, description = "No Graphite is configured"), (status = 502, description = "Graphite does not answer")))]
+        (status = 404, description = "No Graphite is configured"), (status = 502, description = "Graphite does not answer")))]
 pub async fn get(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -60,9 +75,9 @@ pub async fn get(
 
 /// The same with the parameters as a form, for many or long targets.
 #[utoipa::path(post, path = "/v1/render", tag = "metrics", operation_id = "render_form",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = Form, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Graphite's answer", content_type = "application/json"),
-        (status = 501, description = "No Graphite is configured"), (status = 502, description = "Graphite does not answer")))]
+        (status = 404, description = "No Graphite is configured"), (status = 502, description = "Graphite does not answer")))]
 pub async fn post(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -75,7 +90,7 @@ async fn answer(api: &Api, caller: &Caller, form: &[u8]) -> Result<Response, Ref
     caller.need(Role::Viewer)?;
     let Some(base) = &api.config.graphite.render_url else {
         return Err(Refused::new(
-            StatusCode::NOT_IMPLEMENTED,
+            StatusCode::NOT_FOUND,
             "no_graphite",
             "no Graphite is configured here ([graphite] render_url); /v1/metrics answers without one",
         ));

@@ -24,7 +24,7 @@ fn a_storm_of_410_shares_one_snapshot() -> Result<()> {
     let agent = Agent::new(&centre, "n1")?;
     let many: Vec<_> = (0..200).map(|n| container("shop/web", n)).collect();
     agent.report(&centre, &many)?;
-    let before = counter(&centre, "qae_api_snapshot_renders_total")?;
+    let before = counter(&centre, "qae_api_snapshots_renders_total")?;
     let come_back = || -> Result<String> {
         let refused = centre.follow("all", "anotherepoch:5").err().context("followed")?;
         ensure!(refused.to_string().contains(" 410 "), "{refused}");
@@ -44,7 +44,7 @@ fn a_storm_of_410_shares_one_snapshot() -> Result<()> {
         }
         Ok::<_, anyhow::Error>(())
     })?;
-    let renders = counter(&centre, "qae_api_snapshot_renders_total")? - before;
+    let renders = counter(&centre, "qae_api_snapshots_renders_total")? - before;
     println!("{READERS} readers, {renders} renders");
     ensure!(renders <= 3.0, "{renders} renders for {READERS} readers of one state");
     history::check(&history::all(&centre)?)
