@@ -98,6 +98,9 @@ struct Follower {
     touched: Vec<SourceId>,
     /// Have bytes, and nobody knows yet whether they are copies.
     undecided: Vec<SourceId>,
+    /// Something happened by which copies may be told apart.
+    settle_now: bool,
+    settle_at: Instant,
     /// Began a generation, which is not shipped yet.
     held: Vec<SourceId>,
     round: u64,
@@ -134,6 +137,8 @@ impl Follower {
             by_inode: HashMap::new(),
             touched: Vec::new(),
             undecided: Vec::new(),
+            settle_now: false,
+            settle_at: now,
             held: Vec::new(),
             round: 0,
             unplaced: Vec::new(),

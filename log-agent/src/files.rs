@@ -15,6 +15,7 @@ use crate::source::{Source, SourceId};
 use crate::volume::{InstanceKey, Volume};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -97,10 +98,12 @@ impl Files {
         self.0.shown().sources.values().cloned().collect()
     }
 
-    /// The files of an instance.
+    /// The files of an instance; also of an ended one whose directory belongs to the next by now.
     pub fn of(&self, instance: &InstanceKey) -> Vec<Arc<Source>> {
-        let all = self.all();
-        all.into_iter().filter(|s| s.volume().instance == *instance).collect()
+        let volumes = self.0.shown().volumes.clone();
+        let dirs: Vec<&PathBuf> =
+            volumes.iter().filter(|v| v.instance == *instance).map(|v| &v.dir).collect();
+        self.all().into_iter().filter(|s| dirs.contains(&&s.volume().dir)).collect()
     }
 
     /// One of them.

@@ -7,16 +7,19 @@
 //! it is a file of its own and shipped from its first byte.
 
 use super::Follower;
-use super::tree::{Before, Followed};
+use super::tree::{Before, Followed, VolId};
 use crate::identity::{HASHED, Head, Mark};
 use crate::source::{Source, SourceId};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Originals compared with one new file: more of them begin alike only where nothing can be told apart anyway.
-const COMPARED: usize = 256;
+const COMPARED: usize = 64;
+/// Between two comparisons of files that wait, and the share of the time they may take.
+const AGAIN: Duration = Duration::from_millis(50);
+const SHARE: u32 = 20;
 
 /// Files by their first bytes.
 #[derive(Debug)]
@@ -74,17 +77,46 @@ enum Origin {
 }
 
 impl Follower {
-    /// Decides what new files are, as far as it can be decided. Before everything was found once, nothing is: an original may come yet.
+    /// Decides what new files are, as far as it can be decided, and lets new generations go on whose copies are found.
     pub(super) fn settle_copies(&mut self, now: Instant) {
-        if self.vols.values().any(|v| !v.todo.is_empty()) {
+        if self.undecided.is_empty() && self.held.is_empty() {
             return;
         }
+        if self.settle_now || self.settle_at <= now {
+            let started = Instant::now();
+            self.settle_undecided(now);
+            let cost = started.elapsed();
+            self.settle_at = now + AGAIN.max(cost * SHARE);
+            // a volume full of files that begin alike must not cost the others
+            self.settle_now = false;
+        }
+        for id in std::mem::take(&mut self.held) {
+            let followed = self.followed.get(&id);
+            let ended = followed.and_then(|f| f.ended).is_some_and(|e| e.round == self.round);
+            let busy = followed.is_some_and(|f| self.is_busy(f.vol));
+            if ended || busy || self.has_undecided_copy(id) {
+                self.held.push(id);
+            } else {
+                self.release(id);
+            }
+        }
+    }
+
+    /// Before everything in a volume was found nothing is decided there: an original may come yet.
+    fn is_busy(&self, vol: VolId) -> bool {
+        self.vols.get(&vol).is_some_and(|v| !v.todo.is_empty())
+    }
+
+    fn settle_undecided(&mut self, now: Instant) {
         let pace = self.shared.settings.pace.copy;
         // copies before truncated originals: whoever keeps a journal hears of them in this order
         let mut undecided = self.undecided.clone();
         undecided.sort_by_key(|id| self.followed.get(id).is_some_and(|f| !f.before.is_empty()));
         for id in undecided {
             let Some(followed) = self.followed.get(&id).filter(|f| f.undecided) else { continue };
+            if self.is_busy(followed.vol) {
+                continue;
+            }
             let (source, quiet) = (followed.source.clone(), now.duration_since(followed.grown));
             // what cannot be read cannot be compared
             let mut start = Mark::START;
@@ -113,15 +145,6 @@ impl Follower {
         }
         let followed = &self.followed;
         self.undecided.retain(|id| followed.get(id).is_some_and(|f| f.undecided));
-        // the copies of what ended in an earlier round are found by now
-        for id in std::mem::take(&mut self.held) {
-            let ended = self.followed.get(&id).and_then(|f| f.ended);
-            if ended.is_some_and(|e| e.round == self.round) || self.has_undecided_copy(id) {
-                self.held.push(id);
-            } else {
-                self.release(id);
-            }
-        }
     }
 
     fn origin(&mut self, id: SourceId, source: &Arc<Source>, now: Instant) -> io::Result<Origin> {

@@ -56,7 +56,7 @@ impl Follower {
             self.shared.woken.push(source);
         }
         if let Some(vol) = self.vols.get_mut(&vol) {
-            vol.deleted.push_back(id);
+            vol.deleted.insert(id);
         }
         self.next_departed = now;
         self.set_changed = true;
@@ -99,19 +99,20 @@ impl Follower {
     /// Above the limits the settled go first, then the oldest.
     fn limit_departed(&mut self, vol: VolId) {
         let limits = self.shared.settings.limits;
-        loop {
-            let Some(of) = self.vols.get(&vol) else { return };
-            let followed = of.deleted.iter().filter_map(|id| self.followed.get(id));
-            let pinned: u64 = followed.clone().map(|f| f.on_disk).sum();
+        let Some(of) = self.vols.get(&vol) else { return };
+        let followed = of.deleted.iter().filter_map(|id| self.followed.get(id));
+        let mut open: Vec<(bool, u64, Arc<Source>)> =
+            followed.map(|f| (!self.settled(&f.source), f.on_disk, f.source.clone())).collect();
+        let (mut count, mut bytes) = (open.len(), open.iter().map(|(_, n, _)| *n).sum::<u64>());
+        open.sort_by_key(|(unsettled, _, source)| (*unsettled, source.id()));
+        for (_, on_disk, source) in open {
             let why = match () {
-                () if of.deleted.len() > limits.deleted => Why::TooManyDeleted,
-                () if pinned > limits.deleted_bytes => Why::DeletedBytes,
+                () if count > limits.deleted => Why::TooManyDeleted,
+                () if bytes > limits.deleted_bytes => Why::DeletedBytes,
                 () => return,
             };
-            let settled = followed.clone().find(|f| self.settled(&f.source));
-            let Some(source) = settled.or(followed.clone().next()).map(|f| f.source.clone()) else {
-                return;
-            };
+            count -= 1;
+            bytes -= on_disk;
             self.give_up(&source, why);
         }
     }
@@ -163,7 +164,7 @@ impl Follower {
         self.by_inode.remove(&(identity.dev, identity.ino));
         if let Some(vol) = self.vols.get_mut(&vol) {
             vol.sources.remove(&id);
-            vol.deleted.retain(|s| *s != id);
+            vol.deleted.remove(&id);
         }
         {
             let mut inner = source.inner();

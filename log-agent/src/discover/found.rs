@@ -73,7 +73,7 @@ impl Follower {
         }
         if let Some(was) = self.vols.get_mut(&old_vol) {
             was.sources.remove(&id);
-            was.deleted.retain(|s| *s != id);
+            was.deleted.remove(&id);
         }
         let of = self.vols.get_mut(&vol)?;
         of.sources.insert(id);

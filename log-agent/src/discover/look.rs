@@ -81,8 +81,11 @@ impl Follower {
             Change::None => return false,
             Change::Grown => {
                 followed.grown = now;
-                if followed.undecided && !std::mem::replace(&mut followed.waits, true) {
-                    self.undecided.push(id);
+                if followed.undecided {
+                    self.settle_now = true;
+                    if !std::mem::replace(&mut followed.waits, true) {
+                        self.undecided.push(id);
+                    }
                 }
             }
             Change::Restarted { old, read_to, end } => {
@@ -102,6 +105,7 @@ impl Follower {
     /// not shipped in this round.
     fn restarted(&mut self, id: SourceId, old: Option<Before>, read_to: u64, end: u64) {
         self.release(id);
+        self.settle_now = true;
         let round = self.round;
         let Some(followed) = self.followed.get_mut(&id) else { return };
         followed.source.inner().start = None;
@@ -134,14 +138,16 @@ impl Follower {
 /// Asks the kernel how long it is, and proves that it only grew.
 fn examine(source: &Source) -> io::Result<(Change, Stat)> {
     let file = source.file()?;
+    // before the length is asked: a reader may get further meanwhile
+    let (seen, before_ns, suspected, generation, read_to, head) = {
+        let mut inner = source.inner();
+        let suspected = inner.suspected.take();
+        let (generation, head) = (inner.tide.generation, inner.identity.head);
+        (inner.seen, inner.changed_ns, suspected, generation, inner.read_to, head)
+    };
     let stat = rustix::fs::fstat(&*file)?;
     let len = u64::try_from(stat.st_size).unwrap_or(0);
     let changed_ns = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
-    let (seen, before_ns, suspected, generation, read_to) = {
-        let mut inner = source.inner();
-        let suspected = inner.suspected.take();
-        (inner.seen, inner.changed_ns, suspected, inner.tide.generation, inner.read_to)
-    };
     if len == seen.offset && changed_ns == before_ns && suspected.is_none() {
         return Ok((Change::None, stat));
     }
@@ -153,7 +159,8 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
             Some(place) => len >= place.mark.offset && still(source, &place.mark)?,
             None => true,
         };
-    let head = read_head(source)?;
+    let whole = usize::from(head.len) == HASHED;
+    let head = if same && whole { head } else { read_head(source)? };
     // it may be truncated while it is looked at: what was not proven is left for the notice of that
     let now = source.mark_at(len)?.unwrap_or(if same { seen } else { Mark::START });
     let mut inner = source.inner();
@@ -163,9 +170,7 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
     )
     .unwrap_or(0);
     let change = if same {
-        if inner.identity.head.len < Head::of(&[0; HASHED]).len
-            && head.len >= inner.identity.head.len
-        {
+        if head.len > inner.identity.head.len {
             inner.identity.head = head;
         }
         if now.offset == inner.tide.len { Change::None } else { Change::Grown }

@@ -18,9 +18,15 @@ const FLOOD: u32 = 2_000;
 const QUIET: Duration = Duration::from_millis(250);
 /// Most files of a busy directory, unless notices are a flood.
 const FEW: usize = 64;
-/// Looking takes at most one part in so many of the time.
-const SHARE: u32 = 400;
+/// Looking at the files of one busy directory takes at most one part in so many of the time, unless that were too slow for a reader.
+const SHARE: u32 = 100;
+const SLOWEST: Duration = Duration::from_millis(20);
+/// Looking at everything, likewise.
 const SHARE_OF_ALL: u32 = 3_000;
+/// After notices were lost it may take more.
+const SHARE_URGENT: u32 = 20;
+/// However long it takes, everything is looked at so often.
+const LONGEST: Duration = Duration::from_secs(60);
 /// A volume without watches is looked at so often.
 const BLIND: Duration = Duration::from_millis(500);
 
@@ -37,6 +43,7 @@ impl Follower {
                     );
                     for vol in self.vols.values_mut() {
                         vol.next_scan = now;
+                        vol.urgent = true;
                     }
                 }
                 Notice::Gone(dir) => self.unwatched(*dir),
@@ -170,13 +177,14 @@ impl Follower {
             if now < next {
                 continue;
             }
+            let started = Instant::now();
             for source in Self::files_of(dir) {
                 if self.look(source, now) {
                     grown = now;
                 }
             }
-            let cost = now.elapsed() * SHARE;
-            let next = now + cost.max(self.shared.settings.pace.gather * 2);
+            let cost = started.elapsed() * SHARE;
+            let next = now + cost.clamp(self.shared.settings.pace.gather.min(SLOWEST), SLOWEST);
             let quiet = now.duration_since(grown) >= QUIET;
             let Some(dir) = self.dirs.get_mut(&id) else { continue };
             dir.writes = if quiet { Writes::told(now) } else { Writes::Looked { next, grown } };
@@ -201,16 +209,24 @@ impl Follower {
             .map(|(id, _)| *id)
             .collect();
         for id in due {
-            let started = Instant::now();
-            if let Some(vol) = self.vols.get_mut(&id) {
-                vol.storm = vol.storm.filter(|until| now < *until);
-                vol.blind = false;
+            let Some(vol) = self.vols.get_mut(&id) else { continue };
+            let stormed = vol.storm.is_some_and(|until| until <= now);
+            let share =
+                if vol.urgent || stormed || vol.blind { SHARE_URGENT } else { SHARE_OF_ALL };
+            let earliest = vol.last_scan + (vol.spent * share).min(LONGEST);
+            if now < earliest {
+                vol.next_scan = earliest;
+                vol.storm = vol.storm.map(|until| until.max(earliest));
+                continue;
             }
+            vol.storm = vol.storm.filter(|_| !stormed);
+            (vol.blind, vol.urgent) = (false, false);
+            (vol.last_scan, vol.spent) = (now, Duration::ZERO);
             self.rescan(id, now);
             let pace = self.shared.settings.pace.rescan;
             if let Some(vol) = self.vols.get_mut(&id) {
-                let least = if vol.blind { BLIND } else { pace };
-                vol.next_scan = Instant::now() + least.max(started.elapsed() * SHARE_OF_ALL);
+                vol.spent += now.elapsed();
+                vol.next_scan = now + if vol.blind { BLIND.min(pace) } else { pace };
             }
         }
         if self.open > self.most_open {
@@ -287,7 +303,6 @@ impl Follower {
 
     /// When there is something to do even if nothing is told.
     pub(super) fn due(&self, now: Instant) -> Instant {
-        let pace = self.shared.settings.pace;
         let held =
             |id| self.followed.get(id).and_then(|f| f.ended).is_some_and(|e| e.round == self.round);
         let work = !self.touched.is_empty()
@@ -304,11 +319,7 @@ impl Follower {
         });
         let departed =
             self.vols.values().any(|v| !v.deleted.is_empty()).then_some(self.next_departed);
-        let alike = self
-            .undecided
-            .iter()
-            .any(|id| self.followed.get(id).is_some_and(|f| !f.source.is_empty()));
-        let copies = alike.then(|| now + pace.copy / 4);
+        let copies = (!self.undecided.is_empty()).then_some(self.settle_at);
         let figures = self.figures_changed.then_some(self.next_figures);
         let all = scans.chain(busy).chain(departed).chain(copies).chain(figures);
         all.min().unwrap_or(now + Duration::from_secs(3_600))

@@ -20,6 +20,7 @@ impl Follower {
         let vols: Vec<VolId> =
             self.vols.iter().filter(|(_, v)| !v.todo.is_empty()).map(|(id, _)| *id).collect();
         for vol in vols {
+            let started = Instant::now();
             for _ in 0..ROUND {
                 let Some(task) = self.vols.get_mut(&vol).and_then(|v| v.todo.pop_front()) else {
                     break;
@@ -28,6 +29,9 @@ impl Follower {
                     Task::List(dir) => self.list(dir, now),
                     Task::Check(dir, name) => self.check(dir, &name, now),
                 }
+            }
+            if let Some(vol) = self.vols.get_mut(&vol) {
+                vol.spent += started.elapsed();
             }
         }
     }

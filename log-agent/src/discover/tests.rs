@@ -1,5 +1,6 @@
 //! Real files in temporary directories. Nothing sleeps: what must become true is waited for, with a deadline.
 
+mod cost;
 mod hostile;
 mod model;
 mod rotation;

@@ -7,10 +7,10 @@ use crate::name::FileName;
 use crate::source::{Source, SourceId};
 use crate::volume::Volume;
 use common::logging::Episode;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A volume, as long as it is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,9 +31,14 @@ pub(super) struct Vol {
     /// Its directories; the first is its own.
     pub(super) dirs: Vec<DirId>,
     pub(super) sources: HashSet<SourceId>,
-    pub(super) deleted: VecDeque<SourceId>,
+    pub(super) deleted: BTreeSet<SourceId>,
     pub(super) todo: VecDeque<Task>,
     pub(super) next_scan: Instant,
+    pub(super) last_scan: Instant,
+    /// Time its work took since then.
+    pub(super) spent: Duration,
+    /// Notices were lost.
+    pub(super) urgent: bool,
     /// Some directory has no watch: it is looked at often.
     pub(super) blind: bool,
     /// Births, renames and deaths in the second that began then.

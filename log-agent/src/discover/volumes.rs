@@ -7,10 +7,10 @@ use crate::files::{Known, Why};
 use crate::source::SourceId;
 use crate::volume::Volume;
 use common::logging::Episode;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Follower {
     /// Takes a new list of volumes, if there is one; false when following ends.
@@ -55,9 +55,12 @@ impl Follower {
                 root: None,
                 dirs: Vec::new(),
                 sources: HashSet::new(),
-                deleted: VecDeque::new(),
+                deleted: BTreeSet::new(),
                 todo: VecDeque::new(),
                 next_scan: now,
+                last_scan: now,
+                spent: Duration::ZERO,
+                urgent: true,
                 blind: false,
                 events: (now, 0),
                 storm: None,

@@ -113,7 +113,7 @@ fn a_rename_storm_costs_no_line_of_another_volume() {
     });
     lab.append("s.log", "over\n");
     lab.ship_until("over", |lab| lab.text().contains("over\n"));
-    assert_eq!(lab.lines().len(), 52);
+    assert_eq!(lab.lines().len(), 52, "{:?}", lab.lines());
 }
 
 #[test]
