@@ -52,7 +52,7 @@ setup_graphite() {
 
 # What single tests look for.
 setup_tools() {
-  packages faketime:faketime
+  packages faketime:faketime openssl:openssl curl:curl
 }
 
 # What reads the API's description and tries to break it; pinned, in an environment of its own.
