@@ -189,7 +189,9 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
         if head.len > inner.identity.head.len {
             inner.identity.head = head;
         }
-        if now.offset == inner.tide.len { Change::None } else { Change::Grown }
+        // a reader that was wrong to doubt is told to go on
+        let told = now.offset == inner.tide.len && suspected.is_none();
+        if told { Change::None } else { Change::Grown }
     } else {
         restart(&mut inner, head, changed_ns)
     };
