@@ -174,7 +174,14 @@ impl Follower {
                 alike |= before.head.begins(first) && source.len() < mark.offset;
             }
             // two new files that are alike wait for nothing from each other
-            alike |= !undecided && equal_so_far(source, other)?;
+            if !undecided {
+                let other = other.clone();
+                let generation = other.generation();
+                alike |= equal_so_far(source, &other)?;
+                // truncated while it was compared: the next comparison knows
+                self.look(candidate, now);
+                alike |= other.generation() != generation;
+            }
         }
         Ok(if alike { Origin::Alike } else { Origin::Own })
     }

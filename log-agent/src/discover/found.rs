@@ -101,8 +101,9 @@ impl Follower {
         let mut head = [0; HASHED];
         let got = file.read_at(&mut head, 0).unwrap_or(0);
         let head = &head[..got];
+        // its head is known by the first look that finds bytes, together with how far they go
         let identity =
-            Identity { dev: stat.dev, ino: stat.ino, birth: stat.birth, head: Head::of(head) };
+            Identity { dev: stat.dev, ino: stat.ino, birth: stat.birth, head: Head::EMPTY };
         let new = Recalled { identity, start: None, before: None, state: State::Live };
         let Some(known) = self.memory.take(&identity) else {
             return self.wanted.admits(name).then_some(new);
@@ -114,7 +115,10 @@ impl Follower {
         }
         let state = if known.name == *name { State::Live } else { State::Rotated };
         Some(match verdict {
-            Verdict::Same => Recalled { start: Some(known.mark), state, ..new },
+            Verdict::Same => {
+                let identity = Identity { head: known.identity.head, ..identity };
+                Recalled { identity, start: Some(known.mark), state, ..new }
+            }
             _ => {
                 let (head, mark) = (known.identity.head, known.mark);
                 let before =

@@ -19,6 +19,8 @@ const GENERATIONS: usize = 4;
 pub(super) enum Change {
     None,
     Grown,
+    /// It was truncated while it was looked at.
+    Again,
     /// Truncated or rewritten: where its old generation ended, and how it is recognised.
     Restarted {
         old: Before,
@@ -79,6 +81,10 @@ impl Follower {
         let Some(followed) = self.followed.get_mut(&id) else { return false };
         match change {
             Change::None => return false,
+            Change::Again => {
+                self.touch(id);
+                return false;
+            }
             Change::Grown => {
                 followed.grown = now;
                 if followed.undecided {
@@ -151,18 +157,28 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
     if len == seen.offset && changed_ns == before_ns && suspected.is_none() {
         return Ok((Change::None, stat));
     }
+    let whole = usize::from(head.len) == HASHED;
+    let first = if whole { None } else { Some(read_head(source)?) };
+    let now = source.mark_at(len)?;
+    // proven last: what was read above is of the generation that is there now, or else it is looked at again
     let suspected = suspected.filter(|place| place.generation == generation);
-    // a reader may have got further than the last look
     let same = len >= seen.offset.max(read_to)
         && still(source, &seen)?
         && match suspected {
             Some(place) => len >= place.mark.offset && still(source, &place.mark)?,
             None => true,
         };
-    let whole = usize::from(head.len) == HASHED;
-    let head = if same && whole { head } else { read_head(source)? };
-    // it may be truncated while it is looked at: what was not proven is left for the notice of that
-    let now = source.mark_at(len)?.unwrap_or(if same { seen } else { Mark::START });
+    let head = match first {
+        Some(first) => first,
+        None if same => head,
+        None => read_head(source)?,
+    };
+    let mut again = [0; HASHED];
+    let got = source.fill_at(0, &mut again)?;
+    let Some(now) = now.filter(|_| head.begins(&again[..got])) else {
+        source.inner().suspected = suspected;
+        return Ok((Change::Again, stat));
+    };
     let mut inner = source.inner();
     inner.changed_ns = changed_ns;
     inner.modified_ms = u64::try_from(
@@ -173,7 +189,9 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
         if head.len > inner.identity.head.len {
             inner.identity.head = head;
         }
-        if now.offset == inner.tide.len { Change::None } else { Change::Grown }
+        // a reader that was wrong to doubt is told to go on
+        let told = now.offset == inner.tide.len && suspected.is_none();
+        if told { Change::None } else { Change::Grown }
     } else {
         restart(&mut inner, head, changed_ns)
     };

@@ -25,8 +25,8 @@ const SLOWEST: Duration = Duration::from_millis(20);
 const SHARE_OF_ALL: u32 = 3_000;
 /// After notices were lost it may take more.
 const SHARE_URGENT: u32 = 20;
-/// However long it takes, everything is looked at so often.
-const LONGEST: Duration = Duration::from_secs(60);
+/// However long it takes, everything is looked at after so many times the usual pause.
+const LONGEST: u32 = 12;
 /// A volume without watches is looked at so often.
 const BLIND: Duration = Duration::from_millis(500);
 
@@ -213,7 +213,8 @@ impl Follower {
             let stormed = vol.storm.is_some_and(|until| until <= now);
             let share =
                 if vol.urgent || stormed || vol.blind { SHARE_URGENT } else { SHARE_OF_ALL };
-            let earliest = vol.last_scan + (vol.spent * share).min(LONGEST);
+            let longest = self.shared.settings.pace.rescan * LONGEST;
+            let earliest = vol.last_scan + (vol.spent * share).min(longest);
             if now < earliest {
                 vol.next_scan = earliest;
                 vol.storm = vol.storm.map(|until| until.max(earliest));
