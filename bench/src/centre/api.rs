@@ -32,11 +32,16 @@ impl Api {
         let child = spawn(binary, dir.path())?;
         let mut api = Self { binary: binary.to_owned(), dir, child, address, token: String::new() };
         api.wait()?;
-        let token = api.dir.path().join("state/api/admin-token");
-        fs::read_to_string(&token)
-            .with_context(|| token.display().to_string())?
-            .trim()
-            .clone_into(&mut api.token);
+        // it listens before its store is open, so that a port that is taken is told at once
+        let path = api.dir.path().join("state/api/admin-token");
+        let end = Instant::now() + Duration::from_secs(20);
+        while api.token.is_empty() {
+            match fs::read_to_string(&path) {
+                Ok(token) => token.trim().clone_into(&mut api.token),
+                Err(e) if Instant::now() > end => bail!("{}: {e}", path.display()),
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
         Ok(api)
     }
 

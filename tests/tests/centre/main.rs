@@ -12,4 +12,3 @@ mod history;
 mod killed;
 mod postgres;
 mod storm;
-mod tls;
