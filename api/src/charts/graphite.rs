@@ -86,32 +86,10 @@ fn target(name: &str, style: Style) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use common::api_types::InstanceState;
-    use common::container::Health;
-    use common::ids::{AppId, InstanceId};
     use common::moment::Moment;
 
     pub(crate) fn instance(app: &str, id: &str) -> Instance {
-        Instance {
-            key: format!("local/n/{id}"),
-            id: InstanceId::new(id),
-            app: AppId::new(app),
-            dc: "dc1".into(),
-            cluster: "local".into(),
-            node: None,
-            container: None,
-            state: InstanceState::Running,
-            health: Health::Unknown,
-            started_at: None,
-            ended_at: None,
-            exit: None,
-            image: None,
-            digest: None,
-            backends: Vec::new(),
-            restarts: 0,
-            log_volumes: Vec::new(),
-            version: None,
-        }
+        crate::testing::instance(&format!("local/n/{id}"), app, None)
     }
 
     #[test]

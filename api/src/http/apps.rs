@@ -6,15 +6,15 @@ use super::problem::Refused;
 use super::state::Api;
 use crate::access::Caller;
 use crate::access::Role;
+use crate::figures::count;
+use crate::world::World;
 use axum::extract::State;
 use axum::response::Response;
-use common::api_types::{App, AppDc, AppSpec, Instance, InstanceState, Page};
-use common::container::Health;
+use common::api_types::{App, AppSpec, Page};
 use common::ids::AppId;
 use common::printable::printable;
 use common::serve::json;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
@@ -48,7 +48,7 @@ pub async fn list(
         let seen = world
             .apps()
             .filter(|app| caller.sees(&app.id) && wanted.as_deref().is_none_or(|q| has(app, q)));
-        place.page(seen, |app| app.id.as_str(), |app| counted(app, world.of_app(&app.id)))
+        place.page(seen, |app| app.id.as_str(), |app| counted(world, app))
     });
     Ok(json(&page))
 }
@@ -67,7 +67,7 @@ pub async fn one(
     let id = AppId::new(app);
     let found = api.centre.read(|world| {
         let app = world.app(&id).filter(|_| caller.sees(&id))?;
-        Some(counted(app, world.of_app(&id)))
+        Some(counted(world, app))
     });
     match found {
         Some(app) => Ok(json(&app)),
@@ -85,39 +85,11 @@ fn has(app: &AppSpec, q: &str) -> bool {
 
 /// An app with its counts. A cluster that has instances of it but does not define it is listed too, as one where nobody says how many
 /// are wanted.
-pub fn counted<'a>(app: &AppSpec, instances: impl Iterator<Item = &'a Arc<Instance>>) -> App {
-    let mut dcs: BTreeMap<(String, String), AppDc> = BTreeMap::new();
-    let entry = |dc: &str, cluster: &str, wanted| AppDc {
-        dc: dc.to_owned(),
-        cluster: cluster.to_owned(),
-        wanted,
-        staging: 0,
-        running: 0,
-        healthy: 0,
-        unhealthy: 0,
-    };
-    for place in &app.dcs {
-        let key = (place.dc.clone(), place.cluster.clone());
-        dcs.insert(key, entry(&place.dc, &place.cluster, place.wanted));
-    }
-    for instance in instances {
-        let key = (instance.dc.clone(), instance.cluster.clone());
-        let counts = dcs.entry(key).or_insert_with(|| entry(&instance.dc, &instance.cluster, None));
-        match instance.state {
-            InstanceState::Staging | InstanceState::Starting => counts.staging += 1,
-            InstanceState::Running => counts.running += 1,
-            InstanceState::Stopping | InstanceState::Unreachable | InstanceState::Ended => {}
-        }
-        match instance.health {
-            Health::Healthy => counts.healthy += 1,
-            Health::Unhealthy => counts.unhealthy += 1,
-            Health::Unknown => {}
-        }
-    }
+fn counted(world: &World, app: &AppSpec) -> App {
     App {
         id: app.id.clone(),
         labels: app.labels.clone(),
         owner: app.owner.clone(),
-        dcs: dcs.into_values().collect(),
+        dcs: count::app(world, app),
     }
 }
