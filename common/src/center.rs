@@ -16,11 +16,13 @@ mod report;
 mod run;
 pub mod sse;
 mod status;
+mod whoami;
 
 pub use error::Error;
 pub use follow::Follower;
 pub use run::run_id;
 pub use status::{Link, Stats, Status};
+pub use whoami::{Me, whoami};
 
 use crate::api_types::{Report, Topic};
 use crate::config::api::Api;

@@ -34,14 +34,16 @@ pub async fn findings(config: &Config) -> Vec<Finding> {
         Err(e) => vec![finding(Severity::Bad, "cgroups", e.to_string())],
     };
     found.extend(place::rights());
-    let (docker, mesos, carbon, listen) = tokio::join!(
+    let (docker, mesos, carbon, center, listen) = tokio::join!(
         neighbours::docker(config),
         neighbours::mesos(config),
         neighbours::carbon(config),
+        neighbours::center(config),
         place::listen(config),
     );
     found.extend([docker, mesos]);
     found.extend(carbon);
+    found.push(center);
     found.push(place::state(&config.state_dir(), config.graphite.spool_max));
     found.extend(place::certificate(config));
     found.push(listen);

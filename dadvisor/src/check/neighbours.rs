@@ -1,9 +1,11 @@
-//! Whom this daemon talks to: the Docker engine, the Mesos agent, carbon.
+//! Whom this daemon talks to: the Docker engine, the Mesos agent, carbon, the centre.
 
 use super::finding;
 use crate::config::Config;
 use crate::kernel::diagnose::{Finding, Severity};
+use common::center::{Me, whoami};
 use common::http::{Error, Options, Url, get, get_on};
+use common::tls;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -104,6 +106,30 @@ pub async fn mesos(config: &Config) -> Finding {
                 "{e}; containers of the Mesos containerizer stay without names until it answers"
             ),
         ),
+    }
+}
+
+/// Shows the centre this host's token. Without the centre everything but its knowledge of this host works.
+pub async fn center(config: &Config) -> Finding {
+    let Some(api) = &config.api else {
+        return finding(Severity::Fine, "centre", "none configured (no [api]): this host is alone");
+    };
+    let less = |text: String| finding(Severity::Less, "centre", text);
+    let tls = match api.url.tls().then(|| tls::Client::load(api.ca_file.as_deref())).transpose() {
+        Ok(tls) => tls,
+        Err(e) => return finding(Severity::Bad, "centre", format!("{e}; correct [api] ca_file")),
+    };
+    match whoami(api, tls, PATIENCE).await {
+        Ok(Me { node: Some(node), .. }) if node != config.node.name.as_str() => less(format!(
+            "{} takes the token as that of node \"{node}\", this is \"{}\": put this host's own token into {}",
+            api.url,
+            config.node.name,
+            api.token_file.display()
+        )),
+        Ok(Me { name, .. }) => {
+            finding(Severity::Fine, "centre", format!("{} takes the token \"{name}\"", api.url))
+        }
+        Err(e) => less(format!("{e}; until the centre takes it, it does not know of this host")),
     }
 }
 

@@ -97,3 +97,60 @@ async fn every_carbon_is_tried_and_one_is_enough() {
     let off = neighbours::carbon(&config("[graphite]\ncarbon = []\n")).await;
     assert_eq!(off[0].severity, Severity::Less);
 }
+
+#[tokio::test]
+async fn the_centre_is_shown_the_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let text = format!(
+        "[node]\nname = \"host-1\"\n[api]\nurl = \"http://{}\"\ntoken_file = \"{}\"\n",
+        listener.local_addr().unwrap(),
+        token.display()
+    );
+    let config = config(&text);
+    let none = neighbours::center(&config).await;
+    assert!(none.severity == Severity::Less && none.text.contains("token"), "{}", none.text);
+    std::fs::write(&token, "qae_x\n").unwrap();
+    let cases = [
+        (
+            "200 OK",
+            r#"{"name":"host-1","node":"host-1"}"#,
+            Severity::Fine,
+            "takes the token \"host-1\"",
+        ),
+        (
+            "200 OK",
+            r#"{"name":"other","node":"host-2"}"#,
+            Severity::Less,
+            "of node \"host-2\", this is",
+        ),
+        ("200 OK", "hello", Severity::Less, "not as a centre"),
+        (
+            "401 No",
+            r#"{"code":"token_unknown","detail":"no"}"#,
+            Severity::Less,
+            "401 token_unknown: no",
+        ),
+    ];
+    for (status, body, severity, told) in cases {
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let serve = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1000];
+            let read = socket.read(&mut asked).await.unwrap();
+            let asked = String::from_utf8_lossy(&asked[..read]).to_lowercase();
+            assert!(asked.starts_with("get /v1/me ") && asked.contains("bearer qae_x"), "{asked}");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        };
+        let (found, ()) = tokio::join!(neighbours::center(&config), serve);
+        assert!(found.severity == severity && found.text.contains(told), "{}", found.text);
+    }
+    drop(listener);
+    let away = neighbours::center(&config).await;
+    assert!(
+        away.severity == Severity::Less && away.text.contains("cannot connect"),
+        "{}",
+        away.text
+    );
+}

@@ -80,6 +80,10 @@ impl Server {
             docker: Some(docker::Engine::Up { version: "28.2.2".to_owned() }),
             center: None,
             docker_counts: vec![("events", 9)],
+            center: Some(center::Status {
+                counts: vec![("report_errors", "connect", 3), ("gone", "", 1)],
+                ..center::Status::default()
+            }),
             counts: vec![Count::of("inapp_errors", "timeout", 2)],
         };
         let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
