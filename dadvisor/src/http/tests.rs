@@ -78,7 +78,6 @@ impl Server {
         let neighbours = move || Neighbours {
             carbon: carbon.status(),
             docker: Some(docker::Engine::Up { version: "28.2.2".to_owned() }),
-            center: None,
             docker_counts: vec![("events", 9)],
             center: Some(center::Status {
                 counts: vec![("report_errors", "connect", 3), ("gone", "", 1)],
