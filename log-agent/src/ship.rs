@@ -1,0 +1,3 @@
+//! Every line to a sink that acknowledges it, and where each file goes on, on disk.
+
+pub mod journal;
