@@ -12,6 +12,7 @@ pub mod digest;
 mod entity;
 mod event;
 mod instance;
+pub mod live;
 mod node;
 mod report;
 mod snapshot;
