@@ -8,5 +8,6 @@ pub mod files;
 pub mod identity;
 pub mod lines;
 pub mod name;
+pub mod ship;
 pub mod source;
 pub mod volume;

@@ -1,0 +1,6 @@
+//! Shipping: lines leave for a sink, and count as shipped when it has acknowledged them.
+
+pub mod avro;
+pub mod batch;
+pub mod labels;
+pub mod sink;
