@@ -13,6 +13,7 @@ pub mod engine;
 pub mod graphite;
 pub mod host;
 pub mod http;
+pub mod logs;
 pub mod marathon;
 pub mod postgres;
 pub mod sse;
