@@ -98,7 +98,7 @@ proptest! {
         // zeros where the disk had not written yet
         let mut zeroed = bytes.clone();
         zeroed[cut..].fill(0);
-        prop_assert_eq!(reopened(&zeroed).0, known);
+        prop_assert!(states.contains(&reopened(&zeroed).0));
     }
 
     /// A flipped bit never gives a state that never was.
