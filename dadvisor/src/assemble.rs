@@ -17,7 +17,7 @@ use crate::kernel::Kernel;
 use crate::oom::totals::OomTotals;
 use crate::report::{self, Reporter, Sources};
 use crate::scrapes::Scrapes;
-use common::carbon::{self, Carbon};
+use common::carbon::Carbon;
 use common::center::{self, Center};
 use common::container::Rules;
 use common::docker;
@@ -43,20 +43,6 @@ pub fn kernel(config: &Config) -> Result<Kernel, Error> {
     }
     let own = &config.dadvisor;
     Ok(Kernel::open(own.roots(), own.kernel_families(), own.interval <= HOLD_UP_TO)?)
-}
-
-/// Where to, how, and within which bounds.
-pub fn carbon_settings(config: &Config) -> carbon::Settings {
-    let graphite = &config.graphite;
-    carbon::Settings {
-        protocol: graphite.protocol,
-        spool_max: graphite.spool_max,
-        replay_window: graphite.replay_window,
-        drain_rate: graphite.drain_rate,
-        // a tenth of a tick spreads a fleet and delays nobody's chart
-        splay: config.dadvisor.interval / 10,
-        ..carbon::Settings::new(graphite.carbon.clone(), config.state_dir().join("spool"))
-    }
 }
 
 /// Between two scans for cgroups.
