@@ -6,5 +6,15 @@ pub mod batch;
 pub mod journal;
 pub mod labels;
 pub mod lane;
+//! Shipping: lines leave for a sink, and count as shipped when it has acknowledged them.
+
+mod age;
+pub mod avro;
+pub mod batch;
+pub mod joining;
+pub mod journal;
+pub mod labels;
+pub mod lane;
+pub mod retry;
 pub mod sink;
 pub mod size;
