@@ -93,6 +93,11 @@ impl Files {
         self.0.bell.ring();
     }
 
+    /// The volumes as they were said last.
+    pub fn volumes(&self) -> Arc<Vec<Volume>> {
+        self.0.shown().volumes.clone()
+    }
+
     /// Every file that is followed.
     pub fn all(&self) -> Vec<Arc<Source>> {
         self.0.shown().sources.values().cloned().collect()

@@ -7,6 +7,7 @@ mod discover;
 pub mod files;
 pub mod identity;
 pub mod lines;
+pub mod live;
 pub mod name;
 pub mod ship;
 pub mod source;

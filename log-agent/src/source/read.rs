@@ -42,22 +42,7 @@ impl Source {
     /// Reads on from a place, and proves afterwards that the file was not truncated and written anew before or during the read: the bytes
     /// before the place are still those that were consumed. This is the shipper's way.
     pub fn read_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
-        let seen = {
-            let inner = self.inner();
-            if inner.tide.generation != place.generation {
-                return Ok(Step::Restart);
-            }
-            inner.seen
-        };
-        let read = self.read_at(place.mark.offset, buf)?;
-        // near the beginning of a file little or nothing lies before the place: what the follower saw of it must be there, too
-        let proven = self.still(&place.mark)?
-            && (seen.offset <= place.mark.offset || seen.is_nul() || self.still(&seen)?);
-        if !proven {
-            self.inner().suspected = Some(*place);
-            self.bell.suspect(self.id);
-            return Ok(Step::Restart);
-        }
+        let Some(read) = self.proven(place, buf)? else { return Ok(Step::Restart) };
         {
             let mut inner = self.inner();
             if inner.tide.generation != place.generation {
@@ -65,12 +50,46 @@ impl Source {
             }
             inner.read_to = inner.read_to.max(place.mark.offset + read as u64);
         }
-        let nuls = buf[..read].iter().take_while(|b| **b == 0).count();
-        if nuls < NULS.min(read.max(1)) {
-            return Ok(Step::Bytes(read));
+        self.step(place, &buf[..read])
+    }
+
+    /// As [`Self::read_on`], for viewers: what they read is not thereby read by the shipper.
+    pub fn look_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
+        match self.proven(place, buf)? {
+            Some(read) if self.generation() == place.generation => self.step(place, &buf[..read]),
+            _ => Ok(Step::Restart),
+        }
+    }
+
+    /// Reads; None if what lies before the place is not what was consumed, or belongs to another generation.
+    fn proven(&self, place: &Place, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        let seen = {
+            let inner = self.inner();
+            if inner.tide.generation != place.generation {
+                return Ok(None);
+            }
+            inner.seen
+        };
+        let read = self.read_at(place.mark.offset, buf)?;
+        // near the beginning of a file little or nothing lies before the place: what the follower saw of it must be there, too
+        let proven = self.still(&place.mark)?
+            && (seen.offset <= place.mark.offset || seen.is_nul() || self.still(&seen)?);
+        if proven {
+            return Ok(Some(read));
+        }
+        self.inner().suspected = Some(*place);
+        self.bell.suspect(self.id);
+        Ok(None)
+    }
+
+    /// What a proven read is.
+    fn step(&self, place: &Place, read: &[u8]) -> io::Result<Step> {
+        let nuls = read.iter().take_while(|b| **b == 0).count();
+        if nuls < NULS.min(read.len().max(1)) {
+            return Ok(Step::Bytes(read.len()));
         }
         let from = place.mark.offset;
-        let data = if nuls == read { self.data_from(from)? } else { None };
+        let data = if nuls == read.len() { self.data_from(from)? } else { None };
         Ok(Step::Skip { to: data.unwrap_or(0).max(from + nuls as u64) })
     }
 
