@@ -17,7 +17,7 @@ mod rounds;
 mod scan;
 mod tree;
 mod volumes;
-mod wanted;
+pub(crate) mod wanted;
 mod watches;
 
 use crate::files::{Gap, Known, Shared, VolumeFigures, Why};
@@ -28,6 +28,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -159,6 +160,7 @@ impl Follower {
         loop {
             let now = Instant::now();
             self.round += 1;
+            self.shared.rounds.fetch_add(1, Ordering::Relaxed);
             if !self.take_volumes(now) {
                 return self.part();
             }
