@@ -10,3 +10,4 @@ pub mod lines;
 pub mod name;
 pub mod source;
 pub mod volume;
+pub mod volumes;
