@@ -153,3 +153,4 @@ fn state_dir(path: &Path) -> Result<(), Error> {
         .create(path)
         .map_err(|source| Error::State { path: path.to_owned(), source })
 }
+pub mod volumes;

@@ -28,6 +28,8 @@ pub struct Task {
     pub id: String,
     /// The sandbox on the host.
     pub sandbox: Option<String>,
+    /// The Docker containerizer runs it: the Docker engine knows it, too.
+    pub docker: bool,
     /// The task's labels that begin with `qae.`.
     pub labels: BTreeMap<String, String>,
     /// Image, when the task has one.
@@ -114,6 +116,11 @@ impl Names {
         self.0.get(container)
     }
 
+    /// Every container, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Task)> {
+        self.0.iter().map(|(id, task)| (id.as_str(), task))
+    }
+
     /// How many containers are known.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -166,6 +173,7 @@ impl Task {
             app: app_id(&app),
             instance: InstanceId::new(bounded(label(LABEL_INSTANCE).unwrap_or(instance))),
             id: bounded(instance),
+            docker: task.container.kind == "DOCKER",
             image: image.cloned().unwrap_or_default(),
             pid: None,
             started_at_ms: started.and_then(|s| millis(s.timestamp)),
