@@ -6,7 +6,7 @@
 //! file was truncated. Without a filter, a source's frames have no hole between them: each begins where the last one ended, or a `gap`
 //! says why not. With a filter, what lies between was read and did not fit.
 
-use crate::ids::InstanceId;
+use crate::ids::{InstanceId, NodeName};
 use crate::moment::Moment;
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +132,22 @@ pub enum Frame {
         /// For people.
         detail: String,
     },
-    /// The stream ends.
+    /// The centre only: an instance joins the stream.
+    Began {
+        /// Its key.
+        key: String,
+        /// Where it runs.
+        node: Option<NodeName>,
+    },
+    /// The centre only: nothing comes from this instance for now. It is tried again, and goes on where it was; what cannot be had any
+    /// more is then told by a `gap`.
+    Away {
+        /// For people.
+        detail: String,
+        /// When it is tried again, in milliseconds; null if when something changes.
+        retry_ms: Option<u64>,
+    },
+    /// The stream ends; with an `instance` in a stream of several, only its part of it.
     End {
         /// For programs: `expired`, `instance_ended` (and everything was told), `gone` (its volume was removed), `stopping`, or why the
         /// ticket, the request or the viewer was refused.
@@ -140,6 +155,28 @@ pub enum Frame {
         /// For people.
         detail: String,
     },
+}
+
+/// A file, as lists of an instance's files have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LogFile {
+    /// What the file is known by, whatever its name is by now.
+    pub source: String,
+    /// Its name, in the escaped form of frames and paths.
+    pub file: String,
+    /// How often it was truncated or rewritten.
+    pub generation: u64,
+    /// Its length.
+    pub size: u64,
+    /// `live`, `rotated` (renamed since it was found), `deleted` (no name any more, still open).
+    pub state: String,
+    /// Its last modification, as its owner says.
+    #[serde(default)]
+    pub modified: Option<Moment>,
+    /// Its instance has ended.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// Which lines are shown.
