@@ -49,6 +49,27 @@ fn what_a_node_reports_is_listed() {
 }
 
 #[test]
+fn an_id_of_several_instances_is_asked_for_by_key() {
+    let home = Home::new();
+    let centre = home.serve();
+    let same = facts(&[container("shop", 1, Health::Unknown)]);
+    for node in ["n1", "n2"] {
+        assert_eq!(centre.report(node, &same).status, 200);
+    }
+    let figures =
+        |name: &str| centre.get(&format!("/v1/metrics?metric=cpu.percent&instance={name}"));
+    for answer in [centre.get("/v1/instances/010101010101"), figures("010101010101")] {
+        assert_eq!(answer.problem(), "409 ambiguous_id");
+        let detail = answer.json()["detail"].to_string();
+        assert!(detail.contains("local/n1/") && detail.contains("local/n2/"), "{detail}");
+    }
+    // nobody listens where the played node says its dadvisor is
+    let told = figures("local%2Fn2%2F010101010101").json();
+    assert_eq!(told["missing"][0]["instance"], "010101010101", "{told}");
+    assert_eq!(figures("none").problem(), "404 not_found");
+}
+
+#[test]
 fn pages_together_are_the_list_and_the_ended_follow() {
     let home = Home::new();
     let centre = home.serve();

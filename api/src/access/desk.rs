@@ -7,7 +7,7 @@ mod tokens;
 
 pub use sign_in::{SignIn, SignedIn};
 pub(super) use tickets::first_key;
-pub use tickets::{NewTicket, Signed};
+pub use tickets::{NewTicket, Signed, version as version_of_keys};
 pub use tokens::Made;
 
 use super::audit::By;
