@@ -1,13 +1,7 @@
 //! Every line to a sink that acknowledges it, and where each file goes on, on disk.
 
 //! Shipping: lines leave for a sink, and count as shipped when it has acknowledged them.
-pub mod avro;
-pub mod batch;
-pub mod journal;
-pub mod labels;
-pub mod lane;
 //! Shipping: lines leave for a sink, and count as shipped when it has acknowledged them.
-
 mod age;
 pub mod avro;
 pub mod batch;
