@@ -1,6 +1,6 @@
 //! What is beneath `volumes_root/<app>/<instance>`, looked at every few seconds.
 
-use crate::volume::{InstanceKey, Volume};
+use crate::volume::{Form, InstanceKey, Volume};
 use common::ids::{AppId, InstanceId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,13 @@ fn look(root: &Path) -> Vec<Volume> {
         for id in names(&root.join(&app)) {
             let dir = root.join(&app).join(&id);
             let instance = InstanceKey { id: InstanceId::new(id), app: AppId::new(app.as_str()) };
-            found.push(Volume { instance, dir, name: String::new(), ended_at: None });
+            found.push(Volume {
+                instance,
+                dir,
+                name: String::new(),
+                ended_at: None,
+                form: Form::Plain,
+            });
         }
     }
     found.sort_by(|a, b| a.dir.cmp(&b.dir));
