@@ -118,13 +118,13 @@ impl Follower {
         let (Some(ended), Some(vol)) = (followed.ended, self.vols.get(&followed.vol)) else {
             return false;
         };
-        let deaf = vol.urgent || vol.blind || vol.storm.is_some();
+        let deaf = vol.deaf || vol.blind || vol.storm.is_some();
         ended.round == self.round || !vol.todo.is_empty() || (deaf && vol.last_scan <= ended.at)
     }
 
     /// Before everything in a volume was found nothing is decided there: an original may come yet.
     fn is_busy(&self, vol: VolId) -> bool {
-        self.vols.get(&vol).is_some_and(|v| !v.todo.is_empty() || v.urgent)
+        self.vols.get(&vol).is_some_and(|v| !v.todo.is_empty() || v.deaf)
     }
 
     fn settle_undecided(&mut self, now: Instant) {

@@ -43,7 +43,7 @@ impl Follower {
                     );
                     for vol in self.vols.values_mut() {
                         vol.next_scan = now;
-                        vol.urgent = true;
+                        (vol.urgent, vol.deaf) = (true, true);
                     }
                 }
                 Notice::Gone(dir) => self.unwatched(*dir),
@@ -221,7 +221,7 @@ impl Follower {
                 continue;
             }
             vol.storm = vol.storm.filter(|_| !stormed);
-            (vol.blind, vol.urgent) = (false, false);
+            (vol.blind, vol.urgent, vol.deaf) = (false, false, false);
             (vol.last_scan, vol.spent) = (now, Duration::ZERO);
             self.rescan(id, now);
             let pace = self.shared.settings.pace.rescan;

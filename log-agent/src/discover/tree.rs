@@ -38,8 +38,10 @@ pub(super) struct Vol {
     pub(super) last_scan: Instant,
     /// Time its work took since then.
     pub(super) spent: Duration,
-    /// Notices were lost.
+    /// To be looked at soon.
     pub(super) urgent: bool,
+    /// Notices were lost since the last look at everything.
+    pub(super) deaf: bool,
     /// Some directory has no watch: it is looked at often.
     pub(super) blind: bool,
     /// Births, renames and deaths in the second that began then.

@@ -61,6 +61,7 @@ impl Follower {
                 last_scan: now,
                 spent: Duration::ZERO,
                 urgent: true,
+                deaf: false,
                 blind: false,
                 events: (now, 0),
                 storm: None,
