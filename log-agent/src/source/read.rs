@@ -27,6 +27,50 @@ pub enum Step {
     Restart,
 }
 
+/// What a reader that ships reads into, again and again: the bytes before a place, which are the proof, and those that follow.
+#[derive(Debug)]
+pub struct Window {
+    /// [`HASHED`] bytes before the place, of which the last ones count, then what was read.
+    bytes: Box<[u8]>,
+    offset: u64,
+    behind: usize,
+    len: usize,
+}
+
+impl Window {
+    /// For so many bytes at once.
+    pub fn new(size: usize) -> Self {
+        Self { bytes: vec![0; HASHED + size].into(), offset: 0, behind: 0, len: 0 }
+    }
+
+    /// The offset of its first byte.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What was read.
+    pub fn data(&self) -> &[u8] {
+        &self.bytes[HASHED..HASHED + self.len]
+    }
+
+    /// Whether it could not take more: there may be more to read.
+    pub fn is_full(&self) -> bool {
+        HASHED + self.len == self.bytes.len()
+    }
+
+    /// The byte before the first one that was read.
+    pub fn before(&self) -> Option<u8> {
+        (self.behind > 0).then(|| self.bytes[HASHED - 1])
+    }
+
+    /// The mark after the first `consumed` bytes.
+    pub fn mark(&self, consumed: usize) -> Mark {
+        let consumed = consumed.min(self.len);
+        let before = &self.bytes[HASHED - self.behind..HASHED + consumed];
+        Mark::at(self.offset + consumed as u64, before)
+    }
+}
+
 impl Source {
     /// Reads at an offset, as much as one call gives; 0 is the end. What is read may belong to another generation than the caller thinks.
     pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -42,35 +86,78 @@ impl Source {
     /// Reads on from a place, and proves afterwards that the file was not truncated and written anew before or during the read: the bytes
     /// before the place are still those that were consumed. This is the shipper's way.
     pub fn read_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
+        match self.read_proven(place, buf, &mut [0; HASHED])? {
+            Some(read) if self.count(place, read) => self.step(place, &buf[..read]),
+            _ => Ok(Step::Restart),
+        }
+    }
+
+    /// As [`Self::read_on`], for a reader that leaves some of what it reads to the next time (a line that is not complete): `take` says how
+    /// many of the bytes it ships for certain. Only those count as read should the file be truncated.
+    pub fn read_window(
+        &self,
+        place: &Place,
+        window: &mut Window,
+        take: impl FnOnce(&Window) -> usize,
+    ) -> io::Result<Step> {
+        (window.offset, window.behind, window.len) = (place.mark.offset, place.mark.behind(), 0);
+        let Some((before, data)) = window.bytes.split_first_chunk_mut::<HASHED>() else {
+            return Ok(Step::Bytes(0));
+        };
+        let Some(read) = self.read_proven(place, data, before)? else { return Ok(Step::Restart) };
+        window.len = read;
+        let step = self.step(place, window.data())?;
+        let taken = match step {
+            Step::Bytes(_) => take(window).min(read),
+            Step::Skip { .. } | Step::Restart => read,
+        };
+        Ok(if self.count(place, taken) { step } else { Step::Restart })
+    }
+
+    /// Reads, and proves by the bytes `before` the place, which are read after that. None if the file is another one.
+    fn read_proven(
+        &self,
+        place: &Place,
+        buf: &mut [u8],
+        before: &mut [u8; HASHED],
+    ) -> io::Result<Option<usize>> {
         let seen = {
             let inner = self.inner();
             if inner.tide.generation != place.generation {
-                return Ok(Step::Restart);
+                return Ok(None);
             }
             inner.seen
         };
         let read = self.read_at(place.mark.offset, buf)?;
+        let before = &mut before[HASHED - place.mark.behind()..];
+        let got = self.fill_at(place.mark.offset - before.len() as u64, before)?;
         // near the beginning of a file little or nothing lies before the place: what the follower saw of it must be there, too
-        let proven = self.still(&place.mark)?
+        let proven = place.mark.follows(&before[..got])
             && (seen.offset <= place.mark.offset || seen.is_nul() || self.still(&seen)?);
         if !proven {
             self.inner().suspected = Some(*place);
             self.bell.suspect(self.id);
-            return Ok(Step::Restart);
         }
-        {
-            let mut inner = self.inner();
-            if inner.tide.generation != place.generation {
-                return Ok(Step::Restart);
-            }
-            inner.read_to = inner.read_to.max(place.mark.offset + read as u64);
+        Ok(proven.then_some(read))
+    }
+
+    /// So many bytes after a place were read; false if its generation has ended.
+    fn count(&self, place: &Place, read: usize) -> bool {
+        let mut inner = self.inner();
+        if inner.tide.generation != place.generation {
+            return false;
         }
-        let nuls = buf[..read].iter().take_while(|b| **b == 0).count();
-        if nuls < NULS.min(read.max(1)) {
-            return Ok(Step::Bytes(read));
+        inner.read_to = inner.read_to.max(place.mark.offset + read as u64);
+        true
+    }
+
+    fn step(&self, place: &Place, read: &[u8]) -> io::Result<Step> {
+        let nuls = read.iter().take_while(|b| **b == 0).count();
+        if nuls < NULS.min(read.len().max(1)) {
+            return Ok(Step::Bytes(read.len()));
         }
         let from = place.mark.offset;
-        let data = if nuls == read { self.data_from(from)? } else { None };
+        let data = if nuls == read.len() { self.data_from(from)? } else { None };
         Ok(Step::Skip { to: data.unwrap_or(0).max(from + nuls as u64) })
     }
 
