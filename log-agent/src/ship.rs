@@ -39,7 +39,7 @@ use sink::Sink;
 use status::Board;
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -80,7 +80,8 @@ impl Default for ShipSettings {
 #[derive(Debug)]
 pub struct Shipper {
     files: Files,
-    journal: Arc<Journal>,
+    /// None once it is stopped: another one may open it.
+    journal: Mutex<Option<Arc<Journal>>>,
     exchange: Arc<Exchange>,
     board: Arc<Board>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -102,6 +103,7 @@ impl Shipper {
             Reader::new(settings, files.clone(), journal.clone(), exchange.clone(), board.clone());
         let (of_sender, shown) = (exchange.clone(), board.clone());
         let sender = Sender::new(sink, files.clone(), journal.clone(), of_sender, shown, most);
+        let journal = Mutex::new(Some(journal));
         let shipper = Self { files, journal, exchange, board, threads: Mutex::default() };
         shipper.spawn("ship-read", move || reader.run())?;
         shipper.spawn("ship-send", move || sender.run())?;
@@ -115,6 +117,10 @@ impl Shipper {
         Ok(())
     }
 
+    fn journal(&self) -> MutexGuard<'_, Option<Arc<Journal>>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How it goes; looks at every file.
     pub fn status(&self) -> Status {
         let failures = self.board.failures.load(Ordering::Relaxed);
@@ -124,7 +130,7 @@ impl Shipper {
             sink: self.board.sink.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             failures: u32::try_from(failures).unwrap_or(u32::MAX),
             request_events: self.board.request_events.load(Ordering::Relaxed),
-            journal: self.journal.figures(),
+            journal: self.journal().as_ref().map(|j| j.figures()).unwrap_or_default(),
         }
     }
 
@@ -141,7 +147,9 @@ impl Shipper {
                 tracing::error!("a thread that ships had panicked: this is a bug");
             }
         }
-        self.journal.sync();
+        if let Some(journal) = self.journal().take() {
+            journal.sync();
+        }
         ended
     }
 }

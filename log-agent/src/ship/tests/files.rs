@@ -2,6 +2,7 @@
 
 use super::super::joining::Multiline;
 use super::*;
+use std::os::unix::fs::DirEntryExt;
 
 #[test]
 fn lines_come_once_in_order_with_their_headers() {
@@ -239,16 +240,18 @@ impl Lab {
         let mut set = self.files.subscribe();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         loop {
-            let names: Vec<String> =
-                self.files.all().iter().map(|source| source.name().shown()).collect();
+            let followed: Vec<(u64, String)> =
+                self.files.all().iter().map(|s| (s.identity().ino, s.name().shown())).collect();
             let dir = self.dir.path().join("volumes/one");
             let missing = fs::read_dir(dir).unwrap().any(|entry| {
-                !names.contains(&entry.unwrap().file_name().to_string_lossy().into_owned())
+                let entry = entry.unwrap();
+                let name = entry.file_name().to_string_lossy().into_owned();
+                !followed.contains(&(entry.ino(), name))
             });
             if !missing {
                 return;
             }
-            assert!(Instant::now() < until, "never followed: {names:?}");
+            assert!(Instant::now() < until, "never followed: {followed:?}");
             runtime.block_on(async {
                 tokio::time::timeout(Duration::from_millis(5), set.changed()).await.ok();
             });
