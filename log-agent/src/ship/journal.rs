@@ -244,7 +244,7 @@ impl Inner {
     fn note(&mut self, known: Known) {
         let key = (known.identity.dev, known.identity.ino);
         match self.entries.files.get_mut(&key) {
-            Some(Entry { known: old, .. }) if *old == known => return,
+            Some(Entry { known: old, .. }) if *old == known => {}
             Some(Entry { id, known: old })
                 if old.identity == known.identity && old.name == known.name =>
             {

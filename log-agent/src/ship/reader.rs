@@ -166,7 +166,7 @@ impl Reader {
                 self.later(id, due);
                 continue;
             }
-            let Some(id) = self.turns.next() else { return };
+            let Some(id) = self.turns.turn() else { return };
             let Some(cursor) = self.cursors.get_mut(&id) else {
                 self.turns.took(0, false);
                 continue;
