@@ -23,7 +23,7 @@ pub mod lines;
 mod measure;
 pub mod name;
 pub mod overview;
-mod roots;
+mod report;
 pub mod ship;
 pub mod source;
 mod tell;
@@ -38,7 +38,7 @@ use common::systemd::{Pulse, watchdog};
 use common::tls;
 use config::Config;
 use http::Face;
-use overview::Sources;
+use overview::{Finding, Sources};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -108,13 +108,16 @@ pub async fn run(
     let carbon = Carbon::open(config.graphite.carbon(&state, splay))?;
     let tasks = TaskTracker::new();
     let files = assemble::files(&config, Vec::new())?;
-    let volumes = assemble::volumes(&config, &tasks, &stop.token);
-    tasks.spawn(assemble::hand_over(volumes, files.clone(), stop.token.clone()));
+    let found = volumes::watch(assemble::volumes(&config)?, &tasks, &stop.token);
+    tasks.spawn(assemble::hand_over(found.volumes, files.clone(), stop.token.clone()));
 
     let address = listener.local_addr().map_err(Error::system("local address"))?;
     let (counts, pulse) = (Arc::new(Counts::default()), Arc::new(Pulse::default()));
-    let sources = Sources { files: files.clone(), carbon: carbon.clone() };
-    let face = Face::new(&config, sources.clone(), pulse.clone(), counts.clone());
+    let finding =
+        Finding { figures: found.figures, engine: found.engine, docker: found.docker_stats };
+    let sources = Sources { finding, files: files.clone(), carbon: carbon.clone() };
+    let center = assemble::center(&config, sources.clone(), address, &tasks, &stop.token)?;
+    let face = Face::new(&config, sources.clone(), pulse.clone(), counts.clone(), center);
     let scheme = if config.certificate().is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
     let (limits, until) = (assemble::limits(&config), stop.token.clone());
