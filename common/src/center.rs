@@ -12,6 +12,7 @@ mod address;
 mod error;
 mod follow;
 mod last_good;
+mod packed;
 pub mod replica;
 mod report;
 mod run;
@@ -169,6 +170,14 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// For fuzz targets; see [`crate::fuzzing`].
+pub mod fuzzing {
+    /// As ids stand in a path.
+    pub fn escaped(text: &str) -> String {
+        super::escaped(text)
+    }
 }
 
 /// A header's value; what is no such thing is told as an answer that cannot be used.

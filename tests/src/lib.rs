@@ -5,6 +5,7 @@ pub mod agent;
 pub mod centre;
 pub mod chromium;
 pub mod clock;
+pub mod command;
 pub mod dadvisor;
 pub mod daemon;
 pub mod disk;
