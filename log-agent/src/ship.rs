@@ -15,6 +15,7 @@ mod cursor;
 mod exchange;
 mod forget;
 pub mod joining;
+pub mod flume;
 pub mod journal;
 pub mod labels;
 pub mod lane;
@@ -156,3 +157,5 @@ impl Shipper {
 
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
