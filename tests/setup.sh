@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [build|docker|graphite|tools|schemathesis|chromium|postgres|guest|all]...: installs and starts what this repository needs on this machine, and says so.
+# setup.sh [build|docker|graphite|tools|schemathesis|chromium|postgres|flume|rsyslog|guest|all]...: installs and starts what this repository needs on this machine, and says so.
 # What is there already is left alone, so that it can run before every test. Downloads and state go to QAE_TEST_CACHE
 # (default ~/.cache/qae-tests); teardown.sh stops what was started.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -78,6 +78,28 @@ setup_postgres() {
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || have postgres || quietly postgres:postgresql
 }
 
+# What bench/ measures log-agent beside; jemalloc makes it faster.
+setup_rsyslog() {
+  quietly rsyslogd:rsyslog /usr/lib/x86_64-linux-gnu/libjemalloc.so.2:libjemalloc2
+}
+
+# Java, and the jars of two Flumes from Maven Central (35 MB); tests/flume/up.sh runs a node where and when a test wants it.
+setup_flume() {
+  local version pom=$ROOT/tests/flume/pom.xml home log=$CACHE/flume.log
+  packages java:openjdk-17-jre-headless
+  for version in 1.11.0 1.9.0; do
+    home=$CACHE/flume/$version
+    [ "$home/.complete" -nt "$pom" ] && continue
+    packages mvn:maven
+    say "fetching Flume $version"
+    rm -rf "$home" "$home.part"
+    mvn -q -B -f "$pom" -Dflume.version="$version" -DincludeScope=runtime -DoutputDirectory="$home.part" \
+      dependency:copy-dependencies >"$log" 2>&1 </dev/null ||
+      { tail -n 15 "$log" >&2; die "the jars of Flume $version could not be fetched, see $log"; }
+    mv "$home.part" "$home" && : >"$home/.complete"
+  done
+}
+
 setup_guest() {
   packages qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs
   "$ROOT/tests/guest/build.sh"
@@ -87,8 +109,8 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(all)
 for part in "${parts[@]}"; do
   case $part in
-    build | docker | graphite | tools | schemathesis | chromium | postgres | guest) "setup_$part" ;;
-    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_schemathesis; setup_chromium; setup_postgres; setup_guest ;;
-    *) die "unknown part $part (build, docker, graphite, tools, schemathesis, chromium, postgres, guest, all)" ;;
+    build | docker | graphite | tools | schemathesis | chromium | postgres | flume | rsyslog | guest) "setup_$part" ;;
+    all) setup_build; setup_docker; setup_graphite; setup_tools; setup_schemathesis; setup_chromium; setup_postgres; setup_flume; setup_rsyslog; setup_guest ;;
+    *) die "unknown part $part (build, docker, graphite, tools, schemathesis, chromium, postgres, flume, rsyslog, guest, all)" ;;
   esac
 done

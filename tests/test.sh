@@ -36,7 +36,7 @@ part() { # NAME COMMAND...
   table+=("$(printf '%-8s %-12s %5d s' "$name" "$verdict" $((SECONDS - begin)))")
 }
 setup() {
-  local parts=(build docker graphite tools schemathesis chromium postgres)
+  local parts=(build docker graphite tools schemathesis chromium postgres flume)
   [[ $skip == *" guest "* ]] || parts+=(guest)
   tests/setup.sh "${parts[@]}"
 }

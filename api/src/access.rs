@@ -30,7 +30,7 @@ mod tests;
 pub use browser::{clear_cookie, set_cookie};
 pub use caller::Caller;
 pub use denied::Denied;
-pub use desk::{Made, NewTicket, SignIn, Signed, SignedIn};
+pub use desk::{Made, NewTicket, SignIn, Signed, SignedIn, version_of_keys};
 pub use ended::Ended;
 pub use first::renew as renew_admin;
 pub use once::OnceKey;

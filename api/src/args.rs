@@ -1,9 +1,7 @@
 //! The command line.
 
 use clap::Parser;
-use common::exit::Exit;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// The centre: every app, instance and node, what changed, and who may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -22,16 +20,4 @@ pub struct Args {
     /// Make a new admin token in place of the one named "admin", write it to <state_dir>/api/admin-token, and exit. Stop the daemon first.
     #[arg(long, conflicts_with = "check")]
     pub new_admin_token: bool,
-}
-
-impl Args {
-    /// Reads the command line. What is wrong with it, or the help asked for, is printed, and the exit code handed back.
-    pub fn from_command_line() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|e| {
-            let code = if e.use_stderr() { Exit::BadConfig.code() } else { 0 };
-            // a closed stdout or stderr leaves nobody to tell
-            drop(e.print());
-            ExitCode::from(code)
-        })
-    }
 }

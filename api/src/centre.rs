@@ -60,14 +60,12 @@ pub struct Settings {
     pub keep_for: Duration,
     /// Most ended instances.
     pub keep_ended: u64,
-    /// Longest time of audit rows.
-    pub keep_audit: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
-        Self { keep_events: 100_000, keep_for: 7 * day, keep_ended: 100_000, keep_audit: 400 * day }
+        Self { keep_events: 100_000, keep_for: 7 * day, keep_ended: 100_000 }
     }
 }
 

@@ -63,14 +63,7 @@ impl Figures {
         if graphite.carbon.is_empty() {
             return Ok(None);
         }
-        let settings = carbon::Settings {
-            protocol: graphite.protocol,
-            spool_max: graphite.spool_max,
-            replay_window: graphite.replay_window,
-            drain_rate: graphite.drain_rate,
-            splay: Duration::from_secs(1),
-            ..carbon::Settings::new(graphite.carbon.clone(), state.join("spool"))
-        };
+        let settings = graphite.carbon(state, Duration::from_secs(1));
         Ok(Some(Self {
             lease: centre.lease("figures"),
             centre,

@@ -28,6 +28,7 @@ pub mod store;
 mod tell;
 #[cfg(test)]
 mod testing;
+pub mod version;
 pub mod world;
 
 use common::serve::{self, Limits};

@@ -3,6 +3,7 @@
 use api::args::Args;
 use api::config::Config;
 use api::reload;
+use common::command;
 use common::exit::{Exit, guarded};
 use common::logging::{self, LevelFilter};
 use common::{serve, stop};
@@ -14,7 +15,7 @@ const NAME: &str = "qae-api";
 const CRATE: &str = "api";
 
 fn main() -> ExitCode {
-    let args = match Args::from_command_line() {
+    let args = match command::line::<Args>() {
         Ok(args) => args,
         Err(code) => return code,
     };

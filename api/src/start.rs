@@ -2,7 +2,7 @@
 //! about them.
 
 use crate::Error;
-use crate::access::{Access, audit};
+use crate::access::Access;
 use crate::bus::Bus;
 use crate::centre::{Centre, Settings};
 use crate::config::{Config, Kind};
@@ -76,7 +76,6 @@ pub async fn assemble(
     let settings = Settings {
         keep_events: config.server.keep_events,
         keep_for: config.server.keep_for,
-        keep_audit: audit::KEPT,
         ..Settings::default()
     };
     let centre = Centre::open(store.clone(), settings, tasks, stop.clone()).await?;

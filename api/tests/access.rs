@@ -305,3 +305,42 @@ fn access_survives_a_restart() {
     assert_eq!(as_with(&served, &token, "GET", "/v1/me", Value::Null).status, 200);
     assert_eq!(served.get("/v1/keys").json(), keys);
 }
+
+#[test]
+fn a_change_is_made_only_to_what_it_is_meant_for() {
+    let home = Home::new();
+    let served = home.serve();
+    let tag = |answer: Answer| answer.header("etag").unwrap().to_owned();
+    let delete = |path: &str, tag: &str| served.ask("DELETE", path, &[("if-match", tag)], b"");
+    let made = tag(post(&served, "/v1/tokens", json!({"name": "ci"})));
+    assert_eq!(tag(served.get("/v1/tokens/ci")), made);
+    let stale = "412 precondition_failed";
+    assert_eq!(delete("/v1/tokens/ci", "\"other\"").problem(), stale);
+    assert_eq!(delete("/v1/tokens/ci", &format!("W/{made}")).problem(), stale);
+    assert_eq!(delete("/v1/tokens/ci", "ci").problem(), "400 bad_if_match");
+    assert_eq!(delete("/v1/tokens/none", "*").problem(), "404 not_found");
+    assert_eq!(served.get("/v1/tokens/ci").status, 200, "nothing has happened");
+    assert_eq!(delete("/v1/tokens/ci", &format!("\"other\", {made}")).status, 204);
+    // another one of the same name
+    let again = tag(post(&served, "/v1/tokens", json!({"name": "ci"})));
+    assert_ne!(again, made);
+    assert_eq!(delete("/v1/tokens/ci", &made).problem(), stale);
+    assert_eq!(delete("/v1/tokens/ci", "*").status, 204);
+
+    let rotate = |tag: &str| served.ask("POST", "/v1/keys", &[JSON, ("if-match", tag)], b"");
+    let keys = tag(served.get("/v1/keys"));
+    let rotated = rotate(&keys);
+    assert_eq!(rotated.status, 201, "{rotated:?}");
+    assert_eq!(tag(rotated), tag(served.get("/v1/keys")));
+    assert_eq!(rotate(&keys).problem(), stale, "somebody else was faster");
+    assert_eq!(served.get("/v1/keys").json()["keys"].as_array().unwrap().len(), 2);
+    assert_eq!(served.items("/v1/audit?action=key_rotated").len(), 2);
+
+    // where nothing has a version nothing is changed
+    for (method, path) in [("POST", "/v1/tokens"), ("DELETE", "/v1/sessions/current")] {
+        let answer = served.ask(method, path, &[JSON, ("if-match", "*")], b"{\"name\": \"x\"}");
+        assert_eq!(answer.problem(), stale, "{method} {path}");
+    }
+    assert_eq!(served.get("/v1/tokens/x").status, 404);
+    assert_eq!(served.ask("GET", "/v1/tokens/admin", &[("if-match", "\"a\"")], b"").status, 200);
+}

@@ -49,6 +49,44 @@ fn what_a_node_reports_is_listed() {
 }
 
 #[test]
+fn a_node_that_reports_is_not_deleted() {
+    let home = Home::new();
+    let centre = home.serve();
+    assert_eq!(centre.report("n1", &facts(&[])).status, 200);
+    let delete = |node: &str, more: &[(&str, &str)]| {
+        centre.ask("DELETE", &format!("/v1/nodes/{node}"), more, b"").problem()
+    };
+    let looked = centre.get("/v1/nodes/n1");
+    let tag = looked.header("etag").unwrap();
+    assert_eq!(delete("n1", &[("if-match", tag)]), "409 node_reports");
+    assert_eq!(delete("n1", &[("if-match", "\"other\"")]), "412 precondition_failed");
+    assert_eq!(delete("n2", &[]), "404 not_found");
+    assert_eq!(delete("n2%00", &[]), "404 not_found");
+    assert!(centre.items("/v1/audit?action=node_deleted").is_empty());
+}
+
+#[test]
+fn an_id_of_several_instances_is_asked_for_by_key() {
+    let home = Home::new();
+    let centre = home.serve();
+    let same = facts(&[container("shop", 1, Health::Unknown)]);
+    for node in ["n1", "n2"] {
+        assert_eq!(centre.report(node, &same).status, 200);
+    }
+    let figures =
+        |name: &str| centre.get(&format!("/v1/metrics?metric=cpu.percent&instance={name}"));
+    for answer in [centre.get("/v1/instances/010101010101"), figures("010101010101")] {
+        assert_eq!(answer.problem(), "409 ambiguous_id");
+        let detail = answer.json()["detail"].to_string();
+        assert!(detail.contains("local/n1/") && detail.contains("local/n2/"), "{detail}");
+    }
+    // nobody listens where the played node says its dadvisor is
+    let told = figures("local%2Fn2%2F010101010101").json();
+    assert_eq!(told["missing"][0]["instance"], "010101010101", "{told}");
+    assert_eq!(figures("none").problem(), "404 not_found");
+}
+
+#[test]
 fn pages_together_are_the_list_and_the_ended_follow() {
     let home = Home::new();
     let centre = home.serve();

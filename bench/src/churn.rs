@@ -5,10 +5,10 @@ use crate::simulated::Cgroups;
 use crate::table::Table;
 use anyhow::Result;
 use common::metric::{Batch, Namer, Style};
+use common::tick::{Now, Tick};
 use dadvisor::board::Board;
 use dadvisor::collector::{Collector, Surroundings};
 use dadvisor::kernel::{Families, Kernel, Roots};
-use dadvisor::tick::{Now, Tick};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

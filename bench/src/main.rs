@@ -6,6 +6,7 @@ mod containers;
 mod cost;
 mod daemon;
 mod floor;
+mod logs;
 mod marathon;
 mod process;
 mod simulated;
@@ -80,6 +81,21 @@ enum What {
         #[arg(long, default_value_t = 20)]
         tasks: u32,
     },
+    /// log-agent beside rsyslog: throughput, rotation, latency, idle files, abuse, backlog.
+    Logs {
+        /// The built `log-agent`.
+        #[arg(long, default_value = "target/release/log-agent")]
+        agent: PathBuf,
+        /// MB of the one large file.
+        #[arg(long, default_value_t = 2_000)]
+        file: u64,
+        /// MB written while Flume is away.
+        #[arg(long, default_value_t = 10_000)]
+        backlog: u64,
+        /// Seconds of steady load; three times as long under kills.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -98,6 +114,10 @@ fn main() -> anyhow::Result<()> {
         }
         What::Marathon { api, apps, tasks } => {
             ("The centre and a large Marathon", marathon::run(&api, apps, tasks)?)
+        }
+        What::Logs { agent, file, backlog, seconds } => {
+            let size = logs::Size { file: file * 1_000_000, backlog: backlog * 1_000_000, seconds };
+            ("log-agent beside rsyslog", logs::run(&agent, &size)?)
         }
     };
     println!("### {title}\n\n{table}");

@@ -17,12 +17,19 @@ pub fn cpu_seconds(pid: u32) -> Result<f64> {
 
 /// Resident bytes.
 pub fn resident(pid: u32) -> Result<u64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most bytes that were ever resident.
+pub fn peak(pid: u32) -> Result<u64> {
+    status(pid, "VmHWM:")
+}
+
+fn status(pid: u32, key: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let text = std::fs::read_to_string(&path).context(path)?;
-    let kib = text
-        .lines()
-        .find_map(|l| l.strip_prefix("VmRSS:"))
-        .and_then(|v| v.split_whitespace().next());
+    let kib =
+        text.lines().find_map(|l| l.strip_prefix(key)).and_then(|v| v.split_whitespace().next());
     Ok(kib.and_then(|v| v.parse::<u64>().ok()).unwrap_or(0) * 1024)
 }
 

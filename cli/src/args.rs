@@ -2,7 +2,6 @@
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// Apps, instances, nodes, events, logs and figures of a QAE centre; `qae up` runs the whole product on this machine.
@@ -61,6 +60,9 @@ pub enum Command {
     Instances(Instances),
     /// List nodes and their agents
     Nodes {
+        /// Delete this node, which will not come back: its agents are silent. What it alone spoke for ends
+        #[arg(long, value_name = "NODE", conflicts_with = "json")]
+        forget: Option<String>,
         /// How it is printed.
         #[command(flatten)]
         shape: Shape,
@@ -349,18 +351,6 @@ pub struct Audit {
     /// How it is printed.
     #[command(flatten)]
     pub shape: Shape,
-}
-
-impl Args {
-    /// Reads the command line. What is wrong with it, or the help asked for, is printed, and the exit code handed back.
-    pub fn from_command_line() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|e| {
-            let asked = !e.use_stderr();
-            // a closed stdout or stderr leaves nobody to tell
-            drop(e.print());
-            ExitCode::from(if asked { 0 } else { common::exit::Exit::BadConfig.code() })
-        })
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use cli::args::Args;
 use cli::commands;
 use cli::error::Error;
+use common::command;
 use common::exit::guarded;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::runtime::Builder;
 const LINGER: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let args = match Args::from_command_line() {
+    let args = match command::line::<Args>() {
         Ok(args) => args,
         Err(code) => return code,
     };

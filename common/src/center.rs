@@ -8,9 +8,11 @@
 //!   what was known stays. Nothing here ever waits for it.
 //! - The token's file is read for every conversation: a new token needs no restart.
 
+mod address;
 mod error;
 mod follow;
 mod last_good;
+mod packed;
 pub mod replica;
 mod report;
 mod run;
@@ -18,6 +20,7 @@ pub mod sse;
 mod status;
 mod whoami;
 
+pub use address::Door;
 pub use error::Error;
 pub use follow::Follower;
 pub use run::run_id;
@@ -167,6 +170,14 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// For fuzz targets; see [`crate::fuzzing`].
+pub mod fuzzing {
+    /// As ids stand in a path.
+    pub fn escaped(text: &str) -> String {
+        super::escaped(text)
+    }
 }
 
 /// A header's value; what is no such thing is told as an answer that cannot be used.

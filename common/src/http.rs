@@ -5,6 +5,7 @@
 //! | [`get`], [`get_on`] | one GET whose answer is of use only if it is 2xx; anything else is an error with its words |
 //! | [`send`] | any [`Request`], every status is an answer |
 //! | [`open`], [`open_on`] | an answer without an end, taken piece by piece |
+//! | [`Socket`] | a WebSocket: text frames both ways |
 //! | [`Session`] | request after request over one connection that stays open |
 //!
 //! Everything is bounded: a call by a time-out, a body by a cap, headers and one piece of a stream by [`BUFFER`]. Redirects are answers,
@@ -18,6 +19,7 @@ mod dial;
 mod error;
 mod request;
 mod session;
+mod socket;
 mod url;
 
 pub use answer::{Response, Streaming};
@@ -27,6 +29,7 @@ pub use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 pub use hyper::{Method, StatusCode, header};
 pub use request::{Request, bearer};
 pub use session::Session;
+pub use socket::Socket;
 pub use url::Url;
 
 use crate::tls;

@@ -7,7 +7,6 @@ use crate::disk_usage::{DiskUsage, Target};
 use crate::host::Host;
 use crate::oom::totals::OomTotals;
 use crate::own::{Counts, pass_stats};
-use crate::tick::{Now, Tick, Ticker};
 use common::carbon::Carbon;
 use common::container::Container;
 use common::docker::Event;
@@ -15,12 +14,13 @@ use common::ids::NodeName;
 use common::logging::Episode;
 use common::metric::{Batch, Name, Namer, Series, Value};
 use common::systemd::Pulse;
+use common::tick::{Now, Tick, Ticker};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Lines are handed over in chunks of about this many bytes: a pass of many containers needs no more memory than one of few.
@@ -154,7 +154,7 @@ impl Agent {
     }
 
     fn now(&self) -> Now {
-        now(self.begun)
+        Now::read(self.begun)
     }
 
     /// The kernel told of a kill: read the counters now, the cgroup may be gone at the next tick.
@@ -193,7 +193,7 @@ impl Agent {
             }
         };
         let collector = &mut self.parts.collector;
-        collector.pass(tick, &|| now(begun), disk, &mut self.batch, &mut hand_over, &mut oom);
+        collector.pass(tick, &|| Now::read(begun), disk, &mut self.batch, &mut hand_over, &mut oom);
         self.read_node();
         self.write_app_totals();
         self.counts.hand_over(&self.parts.carbon, &mut self.batch);
@@ -303,12 +303,5 @@ impl Running {
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the collector's thread panicked");
         }
-    }
-}
-
-fn now(begun: Instant) -> Now {
-    Now {
-        wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-        mono: begun.elapsed(),
     }
 }

@@ -1,9 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use common::exit::Exit;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Every container's CPU, memory, disk and network, from the kernel into Graphite.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -77,16 +75,6 @@ pub enum Sort {
 }
 
 impl Args {
-    /// Reads the command line. What is wrong with it, or the help asked for, is printed, and the exit code handed back.
-    pub fn from_command_line() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|e| {
-            let code = if e.use_stderr() { Exit::BadConfig.code() } else { 0 };
-            // a closed stdout or stderr leaves nobody to tell
-            drop(e.print());
-            ExitCode::from(code)
-        })
-    }
-
     /// The config file named, wherever it was named.
     pub fn config(&self) -> Option<&std::path::Path> {
         match &self.command {

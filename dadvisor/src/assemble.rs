@@ -17,8 +17,8 @@ use crate::kernel::Kernel;
 use crate::oom::totals::OomTotals;
 use crate::report::{self, Reporter, Sources};
 use crate::scrapes::Scrapes;
-use common::carbon::{self, Carbon};
-use common::center::{self, Center};
+use common::carbon::Carbon;
+use common::center::{self, Center, Door};
 use common::container::Rules;
 use common::docker;
 use common::files;
@@ -43,20 +43,6 @@ pub fn kernel(config: &Config) -> Result<Kernel, Error> {
     }
     let own = &config.dadvisor;
     Ok(Kernel::open(own.roots(), own.kernel_families(), own.interval <= HOLD_UP_TO)?)
-}
-
-/// Where to, how, and within which bounds.
-pub fn carbon_settings(config: &Config) -> carbon::Settings {
-    let graphite = &config.graphite;
-    carbon::Settings {
-        protocol: graphite.protocol,
-        spool_max: graphite.spool_max,
-        replay_window: graphite.replay_window,
-        drain_rate: graphite.drain_rate,
-        // a tenth of a tick spreads a fleet and delays nobody's chart
-        splay: config.dadvisor.interval / 10,
-        ..carbon::Settings::new(graphite.carbon.clone(), config.state_dir().join("spool"))
-    }
 }
 
 /// Between two scans for cgroups.
@@ -155,7 +141,8 @@ pub fn center(
         carbon: told.carbon,
     };
     let host = report::here(&config.dadvisor.roots());
-    let reporter = Reporter::new(sources, &config.node.dc, host, told.address, toward);
+    let door = Door { listen: told.address, tls: config.node.tls.is_some(), toward };
+    let reporter = Reporter::new(sources, &config.node.dc, host, door);
     let (out, reports) = channel::channel(reporter.report());
     tasks.spawn(reporter.run(out, stop.clone()));
     center.report(reports);

@@ -1,9 +1,9 @@
 //! What the daemon's side jobs count (discovery, in-app scrapes, disk walks), gathered for `/metrics`.
 
-use crate::count::Count;
 use crate::discover::watch;
 use crate::disk_usage::{self, DiskUsage};
 use crate::inapp::{self, Scraper};
+use common::figures::Count;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -2,11 +2,11 @@
 //!
 //! Every container has a lock of its own, so a reader never holds up a pass for longer than it takes to print one container.
 
-use crate::count::Count;
 use crate::rate::{self, Previous};
 use crate::recent::Recent;
 use crate::sample::Sample;
 use common::container::Container;
+use common::figures::Count;
 use common::metric::{Name, Series, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -4,8 +4,9 @@ use crate::discover::cgroup_scan::Globs;
 use crate::kernel::Families;
 use crate::kernel::Roots;
 use common::config::{
-    self, Api, At, Error, Graphite, Node, Source, api, graphite, nearest, node, text,
+    self, Api, At, Certificate, Error, Graphite, Node, Source, api, graphite, nearest, node, text,
 };
+use common::reload::Reloads;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -52,6 +53,20 @@ impl Config {
     /// Where this daemon keeps what must survive it.
     pub fn state_dir(&self) -> PathBuf {
         self.node.state_dir.join("dadvisor")
+    }
+}
+
+impl Reloads for Config {
+    fn load(named: Option<&Path>) -> Result<Self, Error> {
+        Self::load(named).map(|(config, _)| config)
+    }
+
+    fn listen(&self) -> SocketAddr {
+        self.dadvisor.listen
+    }
+
+    fn certificate(&self) -> Option<&Certificate> {
+        self.node.tls.as_ref()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::args::{Args, Sort};
 use crate::config::Config;
-use crate::reload::Hangup;
 use crate::top::client::Client;
 use crate::top::keys::View;
 use crate::top::live;
@@ -23,9 +22,19 @@ pub fn wanted(args: &Args) -> Screen {
 }
 
 impl Screen {
-    /// What SIGHUP means to the daemon.
-    pub fn hangup(&self) -> Hangup {
-        if self.0.is_some() { Hangup::Stop } else { Hangup::Reload }
+    /// The stop as the daemon is to see it: a SIGHUP of the terminal that has the view means that whoever looked at it is gone. It ends
+    /// both, and nothing is read again.
+    pub fn hangup(&self, stop: Stop) -> Stop {
+        if self.0.is_none() {
+            return stop;
+        }
+        let Stop { token, reload } = stop;
+        let shown = token.clone();
+        tokio::spawn(async move {
+            reload.notified().await;
+            shown.cancel();
+        });
+        Stop { token, reload: Arc::default() }
     }
 
     /// Where log lines are to wait.

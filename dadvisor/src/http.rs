@@ -18,12 +18,12 @@ pub mod view;
 
 use crate::board::Board;
 use crate::config::Config;
-use crate::count::Count;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use common::figures::Count;
 use common::serve::{Counts, Problem};
 use common::systemd::Pulse;
 use common::{carbon, center, docker};

@@ -20,7 +20,6 @@ pub mod check;
 pub mod collect;
 pub mod collector;
 pub mod config;
-pub mod count;
 pub mod discover;
 pub mod disk_usage;
 pub mod facts;
@@ -35,12 +34,10 @@ mod oom;
 mod own;
 pub mod rate;
 pub mod recent;
-pub mod reload;
 pub mod report;
 pub mod sample;
 mod scrapes;
 mod tell;
-pub mod tick;
 pub mod top;
 
 use agent::{Agent, Shown};
@@ -117,7 +114,9 @@ pub async fn run(
     std::fs::create_dir_all(&state)
         .map_err(|source| Error::State { path: state.clone(), source })?;
     let kernel = assemble::kernel(&config)?;
-    let carbon = Carbon::open(assemble::carbon_settings(&config))?;
+    // a tenth of a tick spreads a fleet and delays nobody's chart
+    let splay = config.dadvisor.interval / 10;
+    let carbon = Carbon::open(config.graphite.carbon(&state, splay))?;
     let (board, pulse) = (Arc::new(Board::default()), Arc::new(Pulse::default()));
     let tasks = TaskTracker::new();
     let finding = assemble::discovery_settings(&config, &kernel)?;

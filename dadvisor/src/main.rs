@@ -1,17 +1,17 @@
 //! The `dadvisor` command: arguments, config, logging, then one of its four jobs.
 
 use common::exit::{Exit, guarded};
-use common::{logging, serve, stop};
+use common::{command, logging, reload, serve, stop};
 use dadvisor::args::{Args, Command};
 use dadvisor::config::Config;
-use dadvisor::{check, foreground, reload, top};
+use dadvisor::{check, foreground, top};
 use std::process::ExitCode;
 use tokio::runtime::Builder;
 
 const NAME: &str = "dadvisor";
 
 fn main() -> ExitCode {
-    let args = match Args::from_command_line() {
+    let args = match command::line::<Args>() {
         Ok(args) => args,
         Err(code) => return code,
     };
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             .build()
             .map_err(Into::into);
         let done = done.and_then(|runtime| runtime.block_on(job(&args, config, screen)));
-        done.map_or_else(|e| reload::exit_for(&e).because(NAME, &e), |()| ExitCode::SUCCESS)
+        done.map_or_else(|e| exit_for(&e).because(NAME, &e), |()| ExitCode::SUCCESS)
     })
 }
 
@@ -45,11 +45,21 @@ async fn job(args: &Args, config: Config, screen: foreground::Screen) -> anyhow:
         Some(Command::Check { .. }) => check::run(&config).await,
         None => {
             let listener = serve::bind(config.dadvisor.listen, reload::PATIENCE).await?;
-            let hangup = screen.hangup();
+            let stop = screen.hangup(stop);
             let view = screen.open(listener.local_addr()?, &config, &stop)?;
-            let ended = reload::serve(args.config(), hangup, config, listener, stop).await;
+            let ended = reload::serve(args.config(), config, listener, stop, dadvisor::run).await;
             view.close().await;
             Ok(ended?)
         }
+    }
+}
+
+/// What kind of failure ended the job.
+fn exit_for(error: &anyhow::Error) -> Exit {
+    match error.downcast_ref() {
+        Some(reload::Error::Run(dadvisor::Error::Config { .. })) => Exit::BadConfig,
+        Some(reload::Error::Run(dadvisor::Error::Collector)) => Exit::Bug,
+        Some(error) if error.is_config() => Exit::BadConfig,
+        _ => Exit::Missing,
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::board::PassStats;
 use crate::collector::Collector;
-use crate::count::Count;
 use crate::host::Host;
 use crate::kernel::read::stats::{Cause, Family};
-use crate::tick::Tick;
 use common::carbon::Carbon;
+use common::figures::Count;
 use common::metric::Batch;
+use common::tick::Tick;
 use std::time::Duration;
 
 /// Counters that only rise.

@@ -16,6 +16,7 @@ use crate::volume::{InstanceKey, Volume};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) set: watch::Sender<u64>,
     pub(crate) woken: Woken,
     pub(crate) bell: Arc<discover::Bell>,
+    pub(crate) rounds: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -77,6 +79,7 @@ impl Files {
             set: watch::Sender::new(0),
             woken: Woken::default(),
             bell: Arc::new(discover::Bell::new()?),
+            rounds: AtomicU64::new(0),
             thread: Mutex::new(None),
         });
         let thread = discover::start(shared.clone(), known)?;
@@ -91,6 +94,11 @@ impl Files {
         shown.volumes_changed = true;
         drop(shown);
         self.0.bell.ring();
+    }
+
+    /// The volumes as they were said last.
+    pub fn volumes(&self) -> Arc<Vec<Volume>> {
+        self.0.shown().volumes.clone()
     }
 
     /// Every file that is followed.
@@ -129,6 +137,22 @@ impl Files {
     /// Takes the gaps that came since the last call: bytes nobody will read any more. Each is also in the figures of its volume.
     pub fn take_gaps(&self) -> Vec<Gap> {
         self.0.shown().gaps.drain(..).collect()
+    }
+
+    /// Whether somebody ships and acknowledges.
+    pub fn ships(&self) -> bool {
+        self.0.settings.ships
+    }
+
+    /// How often the following thread has looked round: at least every [`Pace::rescan`], or it hangs.
+    pub fn rounds(&self) -> u64 {
+        self.0.rounds.load(Ordering::Relaxed)
+    }
+
+    /// Whether the following thread ended by itself, which it never should.
+    pub fn died(&self) -> bool {
+        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.as_ref().is_some_and(JoinHandle::is_finished) && !self.0.shown().stopped
     }
 
     /// Ends the following thread and wakes whoever waits in [`Woken`].

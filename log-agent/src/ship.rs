@@ -1,4 +1,4 @@
-//! Shipping: lines leave for a sink, and count as shipped when it has acknowledged them.
+//! Every line to a sink that acknowledges it, and where each file goes on, on disk.
 //!
 //! A line's way: `source` → `reader` (whose turn is it: `lane`; where is it: `cursor`; is it one event: `joining`) → `batch` → `exchange` →
 //! `sender` (how much at once: `size`; again: `retry`) → a `sink` → `journal`. Two threads: one reads and encodes the next batch while the
@@ -15,6 +15,7 @@ mod cursor;
 mod exchange;
 mod forget;
 pub mod joining;
+pub mod flume;
 pub mod journal;
 pub mod labels;
 pub mod lane;
@@ -156,3 +157,5 @@ impl Shipper {
 
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

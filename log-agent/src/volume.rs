@@ -13,6 +13,16 @@ pub struct InstanceKey {
     pub app: AppId,
 }
 
+/// How the files of a volume are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Lines, as the app wrote them.
+    #[default]
+    Plain,
+    /// Docker's `json-file` log of the container's standard output and error: one JSON object a line.
+    DockerJson,
+}
+
 /// A directory an instance writes its logs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Volume {
@@ -24,4 +34,6 @@ pub struct Volume {
     pub name: String,
     /// When the instance ended; None while it runs.
     pub ended_at: Option<Moment>,
+    /// How its files are written.
+    pub form: Form,
 }

@@ -1,6 +1,7 @@
 //! The built `qae-api`, run as a user would run it, and asked with the token of its first start.
 
-use crate::daemon::{Daemon, binary};
+use crate::daemon::Daemon;
+use crate::home;
 use crate::http::{self, Answer};
 use crate::sse::Sse;
 use crate::wait::eventually;
@@ -8,10 +9,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// What goes into the config file; the rest is at its default.
 #[derive(Debug, Clone, Default)]
@@ -26,43 +25,32 @@ pub struct Settings {
 
 /// A config file and a state directory, which outlive the process.
 #[derive(Debug)]
-pub struct Home {
-    dir: TempDir,
+pub struct Home(home::Home);
+
+impl Deref for Home {
+    type Target = home::Home;
+
+    fn deref(&self) -> &home::Home {
+        &self.0
+    }
 }
 
 impl Home {
     /// Writes the config.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("qae-api-").tempdir()?;
         let listen = if settings.listen.is_empty() { "127.0.0.1:0" } else { &settings.listen };
         let store = match settings.store.as_str() {
             "" => String::new(),
             url => format!("store = {url:?}\n"),
         };
-        let config = format!(
-            "[node]\nname = \"e2e-api\"\ndc = \"dc1\"\nstate_dir = {:?}\n\n[graphite]\ncarbon = []\n\n[server]\nlisten = {listen:?}\n{store}{}\n",
-            dir.path().join("state"),
-            settings.more,
-        );
-        std::fs::write(dir.path().join("qae.toml"), config)?;
-        Ok(Self { dir })
-    }
-
-    /// The config file.
-    pub fn config(&self) -> PathBuf {
-        self.dir.path().join("qae.toml")
-    }
-
-    /// The state directory.
-    pub fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
-    }
-
-    /// The command that starts the daemon, not yet run.
-    pub fn command(&self) -> Result<Command> {
-        let mut command = Command::new(binary("qae-api")?);
-        command.arg("--config").arg(self.config());
-        Ok(command)
+        let home = home::Home::new("qae-api", |dir| {
+            format!(
+                "[node]\nname = \"e2e-api\"\ndc = \"dc1\"\nstate_dir = {:?}\n\n[graphite]\ncarbon = []\n\n[server]\nlisten = {listen:?}\n{store}{}\n",
+                dir.join("state"),
+                settings.more,
+            )
+        })?;
+        Ok(Self(home))
     }
 
     /// Starts the daemon; it listens when this returns.
@@ -75,9 +63,7 @@ impl Home {
         &self,
         environment: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Centre> {
-        let mut command = self.command()?;
-        command.envs(environment);
-        let daemon = Daemon::start("qae-api", command)?;
+        let daemon = self.0.start_with(environment)?;
         let path = self.state().join("api/admin-token");
         let token = eventually(Duration::from_secs(5), "the admin token", || {
             std::fs::read_to_string(&path).with_context(|| path.display().to_string())

@@ -1,13 +1,13 @@
 //! The built `dadvisor`, run as a user would run it: a config file, a state directory, signals.
 
-use crate::daemon::{Daemon, binary};
+use crate::daemon::Daemon;
+use crate::home;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
-use tempfile::TempDir;
+use std::process::ExitStatus;
 
 /// What goes into the config file; the rest is at its default.
 #[derive(Debug, Clone)]
@@ -35,14 +35,19 @@ impl Default for Settings {
 
 /// A config file and a state directory, which outlive the process: start, kill, start again.
 #[derive(Debug)]
-pub struct Home {
-    dir: TempDir,
+pub struct Home(home::Home);
+
+impl Deref for Home {
+    type Target = home::Home;
+
+    fn deref(&self) -> &home::Home {
+        &self.0
+    }
 }
 
 impl Home {
     /// Writes the config.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("qae-dadvisor-").tempdir()?;
         let docker = match settings.docker.to_str().context("a socket that is no text")? {
             "" => String::new(),
             socket => format!("unix://{socket}"),
@@ -51,39 +56,17 @@ impl Home {
             "" => String::new(),
             address => format!("{address:?}"),
         };
-        let config = format!(
-            "[node]\nname = \"e2e\"\ndc = \"dc1\"\nstate_dir = {:?}\ndocker = {docker:?}\n\n\
-             [graphite]\ncarbon = [{carbon}]\n\n\
-             [dadvisor]\nlisten = \"127.0.0.1:0\"\ninterval = {:?}\n{}\n",
-            dir.path().join("state"),
-            settings.interval,
-            settings.more,
-        );
-        std::fs::write(dir.path().join("qae.toml"), config)?;
-        Ok(Self { dir })
-    }
-
-    /// The config file.
-    pub fn config(&self) -> PathBuf {
-        self.dir.path().join("qae.toml")
-    }
-
-    /// The state directory.
-    pub fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
-    }
-
-    /// Rewrites the config, for what [`Settings`] has no field for.
-    pub fn edit(&self, rewrite: impl FnOnce(&str) -> String) -> Result<()> {
-        let text = std::fs::read_to_string(self.config())?;
-        Ok(std::fs::write(self.config(), rewrite(&text))?)
-    }
-
-    /// The command that starts the daemon, not yet run.
-    pub fn command(&self) -> Result<Command> {
-        let mut command = Command::new(binary("dadvisor")?);
-        command.arg("--config").arg(self.config()).stdin(Stdio::null());
-        Ok(command)
+        let home = home::Home::new("dadvisor", |dir| {
+            format!(
+                "[node]\nname = \"e2e\"\ndc = \"dc1\"\nstate_dir = {:?}\ndocker = {docker:?}\n\n\
+                 [graphite]\ncarbon = [{carbon}]\n\n\
+                 [dadvisor]\nlisten = \"127.0.0.1:0\"\ninterval = {:?}\n{}\n",
+                dir.join("state"),
+                settings.interval,
+                settings.more,
+            )
+        })?;
+        Ok(Self(home))
     }
 
     /// Starts the daemon; it listens when this returns.
@@ -96,9 +79,7 @@ impl Home {
         &self,
         environment: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Dadvisor> {
-        let mut command = self.command()?;
-        command.envs(environment);
-        Ok(Dadvisor(Daemon::start("dadvisor", command)?))
+        Ok(Dadvisor(self.0.start_with(environment)?))
     }
 }
 

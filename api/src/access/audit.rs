@@ -1,5 +1,6 @@
-//! The audit log: who changed what about access, from where, why, and what it was before. A row is written in the transaction of the
-//! change it tells of: there is no change without one, and none without its change.
+//! The audit log: who changed what, from where, why, and what it was before. A row is written in the transaction of the change it tells
+//! of: there is no change without one, and none without its change. (Of a node that is deleted the row comes with the first step of it, in
+//! the transaction that takes what its agents said out of the store; the second is an event of the bus.)
 
 use super::Error;
 use super::secret::Secret;
@@ -55,6 +56,8 @@ pub enum Action {
     TicketCreated,
     /// Tickets are signed with a new key.
     KeyRotated,
+    /// A node that reports no more is forgotten.
+    NodeDeleted,
 }
 
 impl Action {
@@ -69,6 +72,7 @@ impl Action {
             Self::SessionEnded => "session_ended",
             Self::TicketCreated => "ticket_created",
             Self::KeyRotated => "key_rotated",
+            Self::NodeDeleted => "node_deleted",
         }
     }
 }
@@ -83,9 +87,9 @@ pub struct Entry {
     /// Who: `user:<token name>`, `node:<name>`, `api`.
     pub actor: String,
     /// What: `token_created`, `token_renewed`, `token_deleted`, `sign_in_created`, `session_created`, `session_ended`, `ticket_created`,
-    /// `key_rotated`.
+    /// `key_rotated`, `node_deleted`.
     pub action: String,
-    /// To what: a token's name, an app, an instance's key, a key's id.
+    /// To what: a token's name, an app, an instance's key, a key's id, a node.
     pub subject: String,
     /// Why, in the actor's words.
     pub cause: String,

@@ -7,7 +7,7 @@ mod tokens;
 
 pub use sign_in::{SignIn, SignedIn};
 pub(super) use tickets::first_key;
-pub use tickets::{NewTicket, Signed};
+pub use tickets::{NewTicket, Signed, version as version_of_keys};
 pub use tokens::Made;
 
 use super::audit::By;
@@ -44,7 +44,7 @@ impl Access {
 
 impl Caller {
     /// As the audit log names it.
-    pub(super) fn by(&self) -> By {
+    pub(crate) fn by(&self) -> By {
         let (actor, cause) = (self.actor.clone(), self.cause.clone());
         By { actor, cause, address: Some(self.address) }
     }

@@ -9,6 +9,7 @@ mod tokens;
 use super::*;
 use crate::access::token::NewToken;
 use crate::store::{TestStore, test_stores};
+use crate::version::IfMatch;
 use axum::http::HeaderName;
 use serde_json::{Value, json};
 use std::str::FromStr as _;

@@ -2,6 +2,7 @@
 
 use super::role::Role;
 use crate::scope::AppGlobs;
+use crate::version::Version;
 use axum::http::StatusCode;
 use common::api_types::Topic;
 use common::ids::NodeName;
@@ -50,6 +51,11 @@ impl Token {
     /// Whether its time is over.
     pub fn expired(&self, now: Moment) -> bool {
         self.expires.is_some_and(|end| end <= now)
+    }
+
+    /// Its version. A token is never changed, but another one may have its name.
+    pub fn version(&self) -> Version {
+        Version::of(&self.id)
     }
 
     /// As events and the audit log name it.

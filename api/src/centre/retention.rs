@@ -1,4 +1,4 @@
-//! What is too old or too much goes, a slice at a time, so that the writer never waits long.
+//! Events and ended instances that are too old or too many go, a slice at a time, so that the writer never waits long.
 
 use super::{Centre, Settings};
 use crate::store;
@@ -50,5 +50,5 @@ pub(super) async fn clear(
     while store::retention::ended(store, old, count, slice).await? > 0 {
         tokio::task::yield_now().await;
     }
-    store::retention::access(store, now, now.before(settings.keep_audit)).await
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //! hour that the nodes' dadvisors hold; the same JSON.
 
 use super::extract::Asked;
+use super::instances::find;
 use super::problem::Refused;
 use super::state::Api;
 use crate::access::{Caller, Role};
@@ -38,7 +39,7 @@ const AT_A_TIME: usize = 16;
 pub struct MetricsQuery {
     /// Every instance of this app that has not ended; this or `instance`.
     app: Option<String>,
-    /// One instance, by key or id.
+    /// One instance, by key, or by id where that is unique; one that ended too.
     instance: Option<String>,
     /// Names, separated by commas, at most 16.
     #[param(example = "cpu.percent,memory.working_set_bytes")]
@@ -53,7 +54,8 @@ pub struct MetricsQuery {
 /// Figures over time.
 #[utoipa::path(get, path = "/v1/metrics", tag = "metrics", operation_id = "get_metrics", params(MetricsQuery),
     responses((status = 200, description = "Series of every instance and metric that there are", body = Figures),
-        (status = 404, description = "No such app or instance"), (status = 502, description = "Graphite does not answer")))]
+        (status = 404, description = "`not_found`: no such app or instance"),
+        (status = 409, description = "`ambiguous_id`: several instances have this id; the detail has their keys"), (status = 502, description = "Graphite does not answer")))]
 pub async fn figures(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -63,7 +65,7 @@ pub async fn figures(
     let metrics = metrics(&asked.metric)?;
     let range = Range::of(asked.since.as_deref(), asked.until.as_deref(), Moment::now())
         .map_err(|e| Refused::bad_query(e.to_string()))?;
-    let instances = instances(&api, &caller, &asked)?;
+    let instances = instances(&api, &caller, &asked).await?;
     if instances.len() * metrics.len() > SERIES {
         return Err(Refused::bad_query(format!(
             "{} instances times {} metrics are more than {SERIES} series: ask for fewer metrics, or by instance",
@@ -95,29 +97,22 @@ fn metrics(text: &str) -> Result<Vec<String>, Refused> {
     Ok(names.into_iter().map(str::to_owned).collect())
 }
 
-fn instances(
+async fn instances(
     api: &Api,
     caller: &Caller,
     asked: &MetricsQuery,
 ) -> Result<Vec<Arc<Instance>>, Refused> {
-    let list = match (&asked.app, &asked.instance) {
-        (Some(app), None) => {
-            let app = AppId::new(app.as_str());
-            api.centre.read(|world| {
-                world.app(&app).filter(|_| caller.sees(&app))?;
-                Some(world.of_app(&app).cloned().collect())
-            })
-        }
-        (None, Some(name)) => api.centre.read(|world| {
-            let by_id = || world.instances().find(|i| i.id.as_str() == name.as_str());
-            let found = world.instance(name).or_else(by_id).filter(|i| caller.sees(&i.app))?;
-            Some(vec![Arc::clone(found)])
-        }),
+    let app = match (&asked.app, &asked.instance) {
+        (Some(app), None) => AppId::new(app.as_str()),
+        (None, Some(name)) => return Ok(vec![find(api, caller, name).await?]),
         _ => return Err(Refused::bad_query("give either app or instance")),
     };
-    list.ok_or_else(|| {
-        Refused::not_found("no such app or instance; /v1/apps and /v1/instances list them")
-    })
+    let list = api.centre.read(|world| {
+        world.app(&app).filter(|_| caller.sees(&app))?;
+        Some(world.of_app(&app).cloned().collect())
+    });
+    let shown = printable(app.as_str());
+    list.ok_or_else(|| Refused::not_found(format!("no app \"{shown}\"; /v1/apps lists them")))
 }
 
 async fn from_graphite(

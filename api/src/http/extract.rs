@@ -2,6 +2,7 @@
 //! with a [`Refused`] that names it.
 
 use super::problem::Refused;
+use crate::version::IfMatch;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -48,6 +49,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
             }
             Err(e) => Err(Refused::new(StatusCode::BAD_REQUEST, "bad_path", e.body_text())),
         }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        Ok(Self::of(&parts.headers)?)
     }
 }
 

@@ -5,6 +5,7 @@
 mod tests;
 
 use common::serve::Problem;
+use std::collections::HashSet;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
@@ -45,8 +46,12 @@ const COOKIE: &str = "session";
 
 /// The one path whose body may be empty.
 const REPORT: &str = "/v1/nodes/{node}/agents/{agent}";
-/// The header that mutations take alike.
+/// The header that what makes something takes.
 const ONCE: &str = "Idempotency-Key";
+/// The header of what changes something that has versions.
+const IF_MATCH: &str = "If-Match";
+/// What it may be; several with commas between them are taken too.
+const TAG: &str = "^(\\*|\"[!#-~]{1,64}\")$";
 
 /// What stands at every door: no handler is asked.
 const ALWAYS: &[(u16, &str)] = &[
@@ -68,6 +73,11 @@ const SIGNED: &[(u16, &str)] = &[
 ];
 /// Where the path names something.
 const NAMED: &[(u16, &str)] = &[(404, "`not_found`: it is not there, or not for this token")];
+/// Where something is changed.
+const CHANGING: &[(u16, &str)] = &[(
+    412,
+    "`precondition_failed`: `If-Match` names another version than the current one, or what is here has none",
+)];
 /// Where a body is read.
 const WRITTEN: &[(u16, &str)] = &[
     (413, "`body_too_large`"),
@@ -98,28 +108,40 @@ pub fn complete(mut api: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
         body.required = Some(Required::False);
     }
     for item in api.paths.paths.values_mut() {
-        for operation in operations(item) {
-            complete_one(operation);
+        for (method, operation) in operations(item) {
+            complete_one(method, operation);
         }
     }
     api
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.delete,
-        &mut item.patch,
-        &mut item.head,
-        &mut item.options,
-    ]
-    .into_iter()
-    .flatten()
+/// Method and path of what takes `If-Match`, as it was described.
+pub fn versioned(api: &utoipa::openapi::OpenApi) -> HashSet<(String, String)> {
+    let mut paths = api.paths.paths.clone();
+    let each = paths.iter_mut().flat_map(|(path, item)| {
+        operations(item).filter_map(move |(method, operation)| {
+            let takes = operation.parameters.iter().flatten().any(|p| p.name == IF_MATCH);
+            takes.then(|| (method.to_owned(), path.clone()))
+        })
+    });
+    each.collect()
 }
 
-fn complete_one(operation: &mut Operation) {
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("GET", &mut item.get),
+        ("PUT", &mut item.put),
+        ("POST", &mut item.post),
+        ("DELETE", &mut item.delete),
+        ("PATCH", &mut item.patch),
+        ("HEAD", &mut item.head),
+        ("OPTIONS", &mut item.options),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+fn complete_one(method: &str, operation: &mut Operation) {
     if operation.security.is_none() {
         let none: [&str; 0] = [];
         operation.security =
@@ -134,6 +156,10 @@ fn complete_one(operation: &mut Operation) {
         let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,128}$"));
         parameter.schema = Some(key.into());
     }
+    for parameter in operation.parameters.iter_mut().flatten().filter(|p| p.name == IF_MATCH) {
+        let tag = ObjectBuilder::new().schema_type(Type::String).pattern(Some(TAG));
+        parameter.schema = Some(tag.into());
+    }
     let mut add = |answers: &[(u16, &str)]| {
         for (status, description) in answers {
             let entry = operation.responses.responses.entry(status.to_string());
@@ -146,6 +172,9 @@ fn complete_one(operation: &mut Operation) {
     }
     if named {
         add(NAMED);
+    }
+    if !matches!(method, "GET" | "HEAD" | "OPTIONS") {
+        add(CHANGING);
     }
     if operation.request_body.is_some() {
         add(WRITTEN);

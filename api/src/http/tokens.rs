@@ -7,6 +7,7 @@ use super::problem::Refused;
 use super::state::Api;
 use crate::access::token::{NewToken, Token};
 use crate::access::{Caller, OnceKey};
+use crate::version::IfMatch;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -57,7 +58,7 @@ pub async fn list(
 #[utoipa::path(post, path = "/v1/tokens", tag = "access", operation_id = "create_token", request_body = NewToken,
     params(("Idempotency-Key" = Option<String>, Header, description = "Whoever sends the same again within a day gets 409 `already_done`")),
     responses(
-        (status = 201, description = "The token with its secret", body = MadeToken),
+        (status = 201, description = "The token with its secret", body = MadeToken, headers(("ETag" = String, description = "Its version, for If-Match"))),
         (status = 409, description = "`name_taken`, `already_done`, `too_many_tokens`: nothing was made"),
         (status = 422, description = "`invalid_body`, `idempotency_key_reused`: the detail says what is wrong"),
     ))]
@@ -70,25 +71,28 @@ pub async fn make(
 ) -> Result<Response, Refused> {
     let key = OnceKey::of(&headers)?;
     let made = api.access.make_token(&caller, asked, key, Moment::now()).await?;
-    Ok(created(&MadeToken { token: made.secret.reveal().to_owned(), what: made.token }))
+    let version = made.token.version();
+    let made = MadeToken { token: made.secret.reveal().to_owned(), what: made.token };
+    Ok(version.tag(created(&made)))
 }
 
 /// One token, without its secret.
 #[utoipa::path(get, path = "/v1/tokens/{name}", tag = "access", operation_id = "get_token",
     params(("name" = String, Path, description = "Its name", example = "ci")),
-    responses((status = 200, description = "The token", body = Token)))]
+    responses((status = 200, description = "The token", body = Token, headers(("ETag" = String, description = "Its version, for If-Match")))))]
 pub async fn one(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Named(name): Named<String>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, Refused> {
-    Ok(json(&api.access.token(&caller, &name).await?))
+    let token = api.access.token(&caller, &name).await?;
+    Ok(token.version().tag(json(&token)))
 }
 
 /// Revokes a token: its secret and its sessions are worth nothing from now on, and streams that were opened with them end.
 #[utoipa::path(delete, path = "/v1/tokens/{name}", tag = "access", operation_id = "delete_token",
-    params(("name" = String, Path, description = "Its name", example = "ci")),
+    params(("name" = String, Path, description = "Its name", example = "ci"), ("If-Match" = Option<String>, Header, description = "Only if this is its version")),
     responses(
         (status = 204, description = "It is revoked"),
         (status = 409, description = "`last_admin`: without it nobody could make another"),
@@ -97,8 +101,9 @@ pub async fn revoke(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Named(name): Named<String>,
+    wanted: IfMatch,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, Refused> {
-    api.access.revoke_token(&caller, &name, Moment::now()).await?;
+    api.access.revoke_token(&caller, &name, wanted, Moment::now()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -1,10 +1,7 @@
-//! Deleting what is old.
+//! Deleting old events and instances that ended. What belongs to access is deleted there.
 
 use super::{Error, Store, many};
 use common::moment::Moment;
-
-/// How long an answer is kept for a repeated request.
-const IDEMPOTENCY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 fn ms(moment: Moment) -> i64 {
     many::number(moment.unix_ms())
@@ -38,19 +35,6 @@ pub(crate) async fn ended(
     let sql = "DELETE FROM instances WHERE gone > 0 AND gone IN \
                (SELECT gone FROM instances WHERE gone > 0 ORDER BY gone DESC LIMIT $2 OFFSET $1)";
     Ok(aged + delete(store, sql, many::number(keep), slice).await?)
-}
-
-/// Deletes sessions, sign-ins and kept answers whose time is over, and audit rows before a time.
-pub(crate) async fn access(store: &Store, now: Moment, audit: Moment) -> Result<(), Error> {
-    let sql = "DELETE FROM sessions WHERE expires < $1 AND expires < $2";
-    delete(store, sql, ms(now), i64::MAX).await?;
-    let sql = "DELETE FROM sign_ins WHERE expires < $1 AND expires < $2";
-    delete(store, sql, ms(now), i64::MAX).await?;
-    let sql = "DELETE FROM idempotency WHERE time < $1 AND time < $2";
-    delete(store, sql, ms(now.before(IDEMPOTENCY)), i64::MAX).await?;
-    let sql = "DELETE FROM audit WHERE time < $1 AND time < $2";
-    delete(store, sql, ms(audit), i64::MAX).await?;
-    Ok(())
 }
 
 async fn delete(store: &Store, sql: &'static str, a: i64, b: i64) -> Result<u64, Error> {

@@ -1,10 +1,11 @@
 //! `[graphite]`: where metrics go, and in which form.
 
 use super::{At, text};
-use crate::carbon::Protocol;
+use crate::carbon::{self, Protocol};
 use crate::metric::Style;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 /// Graphite, checked.
@@ -26,6 +27,20 @@ pub struct Graphite {
     pub drain_rate: u32,
     /// graphite-web's address; None if not configured.
     pub render_url: Option<String>,
+}
+
+impl Graphite {
+    /// How a daemon sends there, with its spool beneath `state`. A fresh batch is held back by at most `splay`.
+    pub fn carbon(&self, state: &Path, splay: Duration) -> carbon::Settings {
+        carbon::Settings {
+            protocol: self.protocol,
+            spool_max: self.spool_max,
+            replay_window: self.replay_window,
+            drain_rate: self.drain_rate,
+            splay,
+            ..carbon::Settings::new(self.carbon.clone(), state.join("spool"))
+        }
+    }
 }
 
 /// [`Style`] as typed.

@@ -63,7 +63,9 @@ impl Stats {
             }
             http::Error::Timeout { .. } => &self.errors_timeout,
             http::Error::Status { .. } => &self.errors_status,
-            http::Error::Protocol { .. } | http::Error::TooLarge { .. } => &self.errors_answer,
+            http::Error::Protocol { .. }
+            | http::Error::Socket { .. }
+            | http::Error::TooLarge { .. } => &self.errors_answer,
         };
         counter.fetch_add(1, Relaxed);
     }

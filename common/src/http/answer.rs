@@ -104,7 +104,8 @@ impl Streaming {
     }
 }
 
-fn shown(body: &[u8]) -> String {
+/// The beginning of a body, for a message to people.
+pub(super) fn shown(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).trim().to_owned()
 }
 

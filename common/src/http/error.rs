@@ -47,6 +47,14 @@ pub enum Error {
         /// hyper's word.
         cause: hyper::Error,
     },
+    /// A WebSocket broke, or what came is none.
+    #[error("{url}: {cause}")]
+    Socket {
+        /// What was asked.
+        url: String,
+        /// tungstenite's word.
+        cause: String,
+    },
     /// The answer is not 2xx.
     #[error("{url}: answered {status}: {body}")]
     Status {

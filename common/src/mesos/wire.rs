@@ -97,6 +97,8 @@ pub(super) struct IpAddress {
 
 #[derive(Default, Deserialize)]
 pub(super) struct ContainerInfo {
+    #[serde(default, deserialize_with = "lenient", rename = "type")]
+    pub(super) kind: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) docker: DockerInfo,
     #[serde(default, deserialize_with = "lenient")]

@@ -6,9 +6,9 @@ use crate::disk_usage::DiskUsage;
 use crate::kernel::{Error, Group, Kernel, NetView, Reading};
 use crate::rate::{self, Previous};
 use crate::sample::{Field, Figures};
-use crate::tick::Tick;
 use common::container::Container;
 use common::metric::{Batch, Series};
+use common::tick::Tick;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -5,19 +5,15 @@
 
 use super::{Face, Neighbours};
 use crate::board::{Entry, PassStats, lock};
-use crate::count::Count;
 use crate::sample::Field;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use common::carbon::Status;
-use common::center;
 use common::container::{Container, Source};
-use common::docker::Engine;
 use common::exposition::{self, Exposition, Labels, family};
+use common::figures::Figures;
 use common::metric::{Name, Value};
-use common::own::Own;
 use futures_util::stream;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -34,23 +30,12 @@ pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
     for (name, value) in face.board.node() {
         node(&mut out, &labels, &name, value);
     }
-    let mut own = OwnFigures { out: &mut out };
+    let mut own = Figures::new(&mut out, "dadvisor");
     own.one("recent_bytes", "Memory taken by the last hour.", Value::Int(recent));
-    own.one(
-        "start_time_seconds",
-        "Start of this process, Unix time.",
-        Value::Milli(face.started_at_ms),
-    );
-    own.pass(&face.board.stats());
-    own.process(Own::read());
-    face.counts.each(|name, value| {
-        own.one(
-            &format!("http_{name}_total"),
-            "What happened at the HTTP side.",
-            Value::Int(value),
-        );
-    });
-    own.neighbours(&(face.neighbours)());
+    own.process(face.started_at_ms);
+    pass(&mut own, &face.board.stats());
+    own.http(&face.counts);
+    neighbours(&mut own, &(face.neighbours)());
     let pieces = stream::iter(out.pieces().map(Ok::<_, Infallible>));
     ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], Body::from_stream(pieces)).into_response()
 }
@@ -128,104 +113,31 @@ fn help(name: &str) -> &'static str {
     }
 }
 
-struct OwnFigures<'a> {
-    out: &'a mut Exposition,
+fn pass(own: &mut Figures<'_>, stats: &PassStats) {
+    let version = Labels::new(&[("version", env!("CARGO_PKG_VERSION"))]);
+    own.labelled("build_info", "The version, in a label.", &version, Value::Int(1));
+    own.one("passes_total", "Passes taken.", Value::Int(stats.passes));
+    own.one("pass_timestamp_seconds", "Tick of the last pass.", Value::Int(stats.timestamp));
+    own.one("pass_seconds", "Wall time of the last pass.", Value::Float(stats.seconds));
+    own.one("passes_seconds_total", "Wall time of all passes.", Value::Float(stats.seconds_total));
+    own.one("containers", "Containers read in the last pass.", Value::Int(stats.containers));
+    own.one("points", "Points made in the last pass.", Value::Int(stats.points));
+    for (family, seconds) in &stats.family_seconds {
+        own.labelled(
+            "family_seconds_total",
+            "Time spent per family of figures.",
+            &Labels::new(&[("family", family)]),
+            Value::Float(*seconds),
+        );
+    }
+    own.counts(&stats.counters, "What the collector counts.");
 }
 
-impl OwnFigures<'_> {
-    fn one(&mut self, name: &str, help: &str, value: Value) {
-        self.labelled(name, help, &Labels::default(), value);
+fn neighbours(own: &mut Figures<'_>, neighbours: &Neighbours) {
+    own.carbon(&neighbours.carbon);
+    own.docker(neighbours.docker.as_ref(), &neighbours.docker_counts);
+    if let Some(center) = &neighbours.center {
+        own.center(center);
     }
-
-    fn labelled(&mut self, name: &str, help: &str, labels: &Labels, value: Value) {
-        self.out.add(&family("dadvisor", name), help, labels, value);
-    }
-
-    fn pass(&mut self, stats: &PassStats) {
-        let version = Labels::new(&[("version", env!("CARGO_PKG_VERSION"))]);
-        self.labelled("build_info", "The version, in a label.", &version, Value::Int(1));
-        self.one("passes_total", "Passes taken.", Value::Int(stats.passes));
-        self.one("pass_timestamp_seconds", "Tick of the last pass.", Value::Int(stats.timestamp));
-        self.one("pass_seconds", "Wall time of the last pass.", Value::Float(stats.seconds));
-        self.one(
-            "passes_seconds_total",
-            "Wall time of all passes.",
-            Value::Float(stats.seconds_total),
-        );
-        self.one("containers", "Containers read in the last pass.", Value::Int(stats.containers));
-        self.one("points", "Points made in the last pass.", Value::Int(stats.points));
-        for (family, seconds) in &stats.family_seconds {
-            self.labelled(
-                "family_seconds_total",
-                "Time spent per family of figures.",
-                &Labels::new(&[("family", family)]),
-                Value::Float(*seconds),
-            );
-        }
-        self.counts(&stats.counters, "What the collector counts.");
-    }
-
-    fn counts(&mut self, counts: &[Count], help: &str) {
-        for Count { name, kind, count } in counts {
-            let labels =
-                if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
-            self.labelled(&format!("{name}_total"), help, &labels, Value::Int(*count));
-        }
-    }
-
-    fn process(&mut self, own: Own) {
-        if let Some(bytes) = own.resident {
-            self.one("resident_bytes", "Resident memory of this process.", Value::Int(bytes));
-        }
-        if let Some(ms) = own.cpu_ms {
-            self.one("cpu_seconds_total", "CPU time of this process.", Value::Milli(ms));
-        }
-    }
-
-    fn neighbours(&mut self, neighbours: &Neighbours) {
-        self.carbon(&neighbours.carbon);
-        if let Some(engine) = &neighbours.docker {
-            let up = u64::from(matches!(engine, Engine::Up { .. }));
-            self.one("docker_up", "Whether the Docker engine answers.", Value::Int(up));
-        }
-        for (name, count) in &neighbours.docker_counts {
-            let name = format!("docker_{name}_total");
-            self.one(&name, "What following the Docker engine counts.", Value::Int(*count));
-        }
-        if let Some(center) = &neighbours.center {
-            self.center(center);
-        }
-        let help = "What discovery, in-app scrapes and disk walks count.";
-        self.counts(&neighbours.counts, help);
-    }
-
-    fn center(&mut self, status: &center::Status) {
-        let link = &status.report;
-        let up = link.last_good.is_some() && link.failing_since.is_none();
-        self.one("center_up", "Whether the centre takes reports.", Value::Int(up.into()));
-        if let Some(at) = link.last_good {
-            let help = "When the centre last took a report, Unix time.";
-            self.one("center_last_report_seconds", help, Value::Milli(at.unix_ms()));
-        }
-        for (name, kind, count) in &status.counts {
-            let labels =
-                if kind.is_empty() { Labels::default() } else { Labels::new(&[("kind", kind)]) };
-            let help = "What talking to the centre counts.";
-            self.labelled(&format!("center_{name}_total"), help, &labels, Value::Int(*count));
-        }
-    }
-
-    fn carbon(&mut self, status: &Status) {
-        // printed by the same name as in JSON
-        let state = serde_json::to_value(status.state).unwrap_or_default();
-        let labels = Labels::new(&[("state", state.as_str().unwrap_or("unknown"))]);
-        self.labelled("carbon_state", "How sending goes, in a label.", &labels, Value::Int(1));
-        if let Some(age) = status.oldest_seconds {
-            let help = "Age of the oldest point that waits.";
-            self.one("carbon_oldest_seconds", help, Value::Int(age));
-        }
-        status.each(|name, help, value| {
-            self.one(&format!("carbon_{name}"), help, Value::Int(value));
-        });
-    }
+    own.counts(&neighbours.counts, "What discovery, in-app scrapes and disk walks count.");
 }

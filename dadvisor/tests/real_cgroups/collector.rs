@@ -3,10 +3,10 @@
 use crate::sandbox::{Sandbox, alone, kernel};
 use common::container::Container;
 use common::metric::{Batch, Namer, Style};
+use common::tick::{Now, Tick};
 use dadvisor::board::{Board, lock};
 use dadvisor::collector::{Collector, Surroundings};
 use dadvisor::sample::Field;
-use dadvisor::tick::{Now, Tick};
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use crate::files::{Files, Known, Pace, Settings};
 use crate::identity::Mark;
 use crate::name::FileName;
 use crate::source::{Place, Source, SourceId, Step};
-use crate::volume::{InstanceKey, Volume};
+use crate::volume::{Form, InstanceKey, Volume};
 use common::ids::{AppId, InstanceId};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -59,6 +59,7 @@ fn volume(dir: &Path, instance: &str) -> Volume {
         dir: dir.to_owned(),
         name: String::new(),
         ended_at: None,
+        form: Form::Plain,
     }
 }
 
@@ -108,9 +109,10 @@ impl Lab {
         while !done(self) {
             assert!(
                 Instant::now() < until,
-                "never: {what}; shipped {:?}; {:?}",
-                self.text(),
-                self.files.figures()
+                "never: {what}; shipped {:?}; {:?}; {:#?}",
+                self.text().chars().take(2_000).collect::<String>(),
+                self.files.figures(),
+                self.files.all()
             );
             for source in self.files.woken().wait(Duration::from_millis(10), 64) {
                 self.shipped.ship(&source);

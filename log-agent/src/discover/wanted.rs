@@ -1,7 +1,7 @@
 //! Which names are read. Pure.
 
 use crate::name::FileName;
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// Include and exclude globs, compiled. A glob that does not compile admits nothing and is said at start; the config refuses it before.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Wanted {
 fn set(globs: &[String]) -> GlobSet {
     let mut builder = GlobSetBuilder::new();
     for glob in globs {
-        match GlobBuilder::new(glob).literal_separator(true).build() {
+        match compiled(glob) {
             Ok(glob) => {
                 builder.add(glob);
             }
@@ -42,6 +42,11 @@ fn set(globs: &[String]) -> GlobSet {
         }
     }
     builder.build().unwrap_or_else(|_| GlobSet::empty())
+}
+
+/// One glob; `*` stays within a directory.
+pub(crate) fn compiled(glob: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(glob).literal_separator(true).build()
 }
 
 /// `app.log` of `app.log.1`, `app.log-20261130` or `app.log.2026-11-30_13`; None if the name has no such end.

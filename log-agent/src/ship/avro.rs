@@ -3,6 +3,9 @@
 //! What is read comes from the network: every length is checked against what is there, and nothing is allocated for a length that was
 //! merely claimed.
 
+pub mod answer;
+pub mod request;
+
 /// Longest number in bytes.
 pub const LONGEST_LONG: usize = 10;
 
@@ -156,5 +159,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

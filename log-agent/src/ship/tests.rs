@@ -289,6 +289,7 @@ fn start(
         dir: Path::new(dir.path()).join("volumes").join(instance),
         name: String::new(),
         ended_at: None,
+        form: crate::volume::Form::Plain,
     };
     files.set_volumes(Arc::new(instances.iter().map(volume).collect()));
     (files, shipper)

@@ -1,6 +1,6 @@
 //! Reading a source at an offset.
 
-use super::{Place, Source};
+use super::{Place, Source, State};
 use crate::beneath::Refused;
 use crate::identity::{HASHED, Mark};
 use rustix::fs::SeekFrom;
@@ -83,8 +83,9 @@ impl Source {
         }
     }
 
-    /// Reads on from a place, and proves afterwards that the file was not truncated and written anew before or during the read: the bytes
-    /// before the place are still those that were consumed. This is the shipper's way.
+    /// Reads on from a place as far as the following thread has seen, and proves afterwards that the file was not truncated and written
+    /// anew before or during the read: the bytes before the place are still those that were consumed, and those before the end that was
+    /// seen are still those. What nobody but the reader had seen could not be recognised again in a copy. This is the shipper's way.
     pub fn read_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
         match self.read_proven(place, buf, &mut [0; HASHED])? {
             Some(read) if self.count(place, read) => self.step(place, &buf[..read]),
@@ -114,6 +115,14 @@ impl Source {
         Ok(if self.count(place, taken) { step } else { Step::Restart })
     }
 
+    /// As [`Self::read_on`], for viewers: what they read is not thereby read by the shipper.
+    pub fn look_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
+        match self.read_proven(place, buf, &mut [0; HASHED])? {
+            Some(read) if self.generation() == place.generation => self.step(place, &buf[..read]),
+            _ => Ok(Step::Restart),
+        }
+    }
+
     /// Reads, and proves by the bytes `before` the place, which are read after that. None if the file is another one.
     fn read_proven(
         &self,
@@ -128,7 +137,9 @@ impl Source {
             }
             inner.seen
         };
-        let read = self.read_at(place.mark.offset, buf)?;
+        let most = usize::try_from(seen.offset.saturating_sub(place.mark.offset));
+        let most = most.unwrap_or(usize::MAX).min(buf.len());
+        let read = self.read_at(place.mark.offset, &mut buf[..most])?;
         let before = &mut before[HASHED - place.mark.behind()..];
         let got = self.fill_at(place.mark.offset - before.len() as u64, before)?;
         // near the beginning of a file little or nothing lies before the place: what the follower saw of it must be there, too
@@ -151,6 +162,7 @@ impl Source {
         true
     }
 
+    /// What a proven read is.
     fn step(&self, place: &Place, read: &[u8]) -> io::Result<Step> {
         let nuls = read.iter().take_while(|b| **b == 0).count();
         if nuls < NULS.min(read.len().max(1)) {
@@ -208,6 +220,9 @@ impl Source {
         if let Some(file) = &inner.file {
             return Ok(file.clone());
         }
+        if inner.tide.state == State::Deleted {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let (file, stat) = inner.root.open_file(&inner.name).map_err(|refused| match refused {
             Refused::System(error) => error,
             Refused::Gone => io::ErrorKind::NotFound.into(),
@@ -220,6 +235,7 @@ impl Source {
         }
         let file = Arc::new(file);
         inner.file = Some(file.clone());
+        self.bell.opened();
         Ok(file)
     }
 }

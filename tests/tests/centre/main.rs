@@ -12,3 +12,4 @@ mod history;
 mod killed;
 mod postgres;
 mod storm;
+mod tls;

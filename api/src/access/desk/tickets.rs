@@ -8,6 +8,7 @@ use crate::access::role::Role;
 use crate::access::signing::{self, LONGEST_TICKET, Signing};
 use crate::access::{Access, Error, new_id, rows};
 use crate::store::Store;
+use crate::version::{IfMatch, Version};
 use axum::http::StatusCode;
 use common::moment::Moment;
 use common::serve::Problem;
@@ -100,6 +101,7 @@ impl Access {
         &self,
         caller: &Caller,
         key: Option<OnceKey>,
+        wanted: IfMatch,
         now: Moment,
     ) -> Result<Vec<PublicKey>, Error> {
         caller.need(Role::Admin)?;
@@ -109,6 +111,7 @@ impl Access {
                 let deed = Deed { path: "POST /v1/keys", made: "a signing key" };
                 once(c, key.as_ref(), &by, deed, now).await?;
                 let old = rows::signing(c).await?.map_or_else(|| Signing::first(now), Ok)?;
+                wanted.check(&version(&old.public(now)))?;
                 let new = old.rotated(now).map_err(|e| match e {
                     signing::Error::Many => too_often(&e).into(),
                     e => Error::Signing(e),
@@ -123,6 +126,11 @@ impl Access {
         })
         .await
     }
+}
+
+/// The version of a list of keys.
+pub fn version(keys: &[PublicKey]) -> Version {
+    Version::of(&keys)
 }
 
 /// Makes the first signing key, if the store has none.

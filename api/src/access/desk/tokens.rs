@@ -8,6 +8,7 @@ use crate::access::role::Role;
 use crate::access::secret::{Kind, Secret};
 use crate::access::token::{NewToken, Token, is_name};
 use crate::access::{Access, Error, lock, new_id, rows, shown};
+use crate::version::IfMatch;
 use axum::http::StatusCode;
 use common::moment::Moment;
 use common::printable::printable;
@@ -65,6 +66,7 @@ impl Access {
         &self,
         caller: &Caller,
         name: &str,
+        wanted: IfMatch,
         now: Moment,
     ) -> Result<Token, Error> {
         caller.need(Role::Admin)?;
@@ -74,6 +76,7 @@ impl Access {
         self.change(move |c| {
             Box::pin(async move {
                 let token = rows::token_named(c, &name).await?.ok_or_else(|| missing(&name))?;
+                wanted.check(&token.version())?;
                 let counts = token.role == Role::Admin && !token.expired(now);
                 if counts && rows::count_admins(c, Some(now)).await? <= 1 {
                     return Err(last_admin(&name).into());

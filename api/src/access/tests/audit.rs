@@ -17,8 +17,8 @@ async fn every_change_leaves_a_row_and_no_secret() {
         let code = open.access.make_sign_in(&admin, Some("x".into()), None, now).await.unwrap();
         let signed_in = open.access.sign_in(&code.code, HERE, now).await.unwrap();
         open.access.sign_out(&signed_in.caller, now).await.unwrap();
-        open.access.rotate_key(&admin, None, now).await.unwrap();
-        open.access.revoke_token(&admin, "x", now).await.unwrap();
+        open.access.rotate_key(&admin, None, IfMatch::default(), now).await.unwrap();
+        open.access.revoke_token(&admin, "x", IfMatch::default(), now).await.unwrap();
 
         let all = rows(&open, Filter::default()).await;
         let told: Vec<_> =
@@ -54,8 +54,8 @@ async fn a_change_that_is_refused_leaves_none() {
     for open in Open::all().await {
         let (admin, now) = (open.admin().await, Moment::now());
         let before = rows(&open, Filter::default()).await.len();
-        open.access.revoke_token(&admin, "admin", now).await.unwrap_err();
-        open.access.revoke_token(&admin, "nobody", now).await.unwrap_err();
+        open.access.revoke_token(&admin, "admin", IfMatch::default(), now).await.unwrap_err();
+        open.access.revoke_token(&admin, "nobody", IfMatch::default(), now).await.unwrap_err();
         assert_eq!(rows(&open, Filter::default()).await.len(), before);
     }
 }

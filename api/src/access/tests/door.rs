@@ -88,7 +88,7 @@ async fn a_revoked_token_is_worth_nothing_at_once_and_its_streams_end() {
         let ended = tokio::spawn(open.access.ended(&caller));
         let admin = open.admin().await;
         let others = open.access.ended(&admin);
-        open.access.revoke_token(&admin, "x", Moment::now()).await.unwrap();
+        open.access.revoke_token(&admin, "x", IfMatch::default(), Moment::now()).await.unwrap();
         assert_eq!(open.access.with(&made.secret).await.unwrap_err(), Denied::UnknownToken);
         let ended = tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap();
         assert_eq!(ended.unwrap(), Ended::TokenRevoked);
@@ -106,7 +106,7 @@ async fn another_process_sees_new_tokens_at_once_and_revoked_ones_soon() {
         let made = open.make(viewer("x")).await;
         let caller = other.with(&made.secret).await.unwrap();
         let admin = open.admin().await;
-        open.access.revoke_token(&admin, "x", Moment::now()).await.unwrap();
+        open.access.revoke_token(&admin, "x", IfMatch::default(), Moment::now()).await.unwrap();
         let ended = tokio::time::timeout(Duration::from_secs(5), other.ended(&caller)).await;
         assert_eq!(ended.unwrap(), Ended::TokenRevoked);
         assert_eq!(other.with(&made.secret).await.unwrap_err(), Denied::UnknownToken);

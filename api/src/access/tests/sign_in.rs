@@ -55,7 +55,7 @@ async fn a_session_ends_by_signing_out_and_with_its_token() {
         let made = code(&open, Some("ada")).await.unwrap();
         let unused = code(&open, Some("ada")).await.unwrap();
         let second = cookie(&open.access.sign_in(&made.code, HERE, now).await.unwrap());
-        open.access.revoke_token(&admin, "ada", now).await.unwrap();
+        open.access.revoke_token(&admin, "ada", IfMatch::default(), now).await.unwrap();
         assert_eq!(open.access.get(&[("cookie", &second)]).await.unwrap_err(), Denied::NoSession);
         let unused = open.access.sign_in(&unused.code, HERE, now).await.unwrap_err();
         assert_eq!(code_of(unused), "code_unknown");

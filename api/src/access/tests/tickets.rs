@@ -54,7 +54,7 @@ async fn keys_survive_a_restart_and_rotate() {
         let first = open.access.public_keys(now);
         let asked = ticket(Duration::from_secs(600));
         let old = open.access.make_ticket(&admin, asked, None, now).await.unwrap();
-        let keys = open.access.rotate_key(&admin, None, now).await.unwrap();
+        let keys = open.access.rotate_key(&admin, None, IfMatch::default(), now).await.unwrap();
         assert_eq!((keys.len(), &keys[1]), (2, &first[0]));
         let asked = ticket(Duration::from_secs(600));
         let new = open.access.make_ticket(&admin, asked, None, now).await.unwrap();

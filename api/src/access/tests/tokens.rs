@@ -42,10 +42,10 @@ async fn only_admins_handle_tokens() {
             let caller = open.access.with(&made.secret).await.unwrap();
             let refused = open.access.make_token(&caller, asked_for(viewer("x")), None, now).await;
             assert_eq!(code_of(refused.unwrap_err()), "role_needed");
-            let refused = open.access.revoke_token(&caller, "admin", now).await;
+            let refused = open.access.revoke_token(&caller, "admin", IfMatch::default(), now).await;
             assert_eq!(code_of(refused.unwrap_err()), "role_needed");
             assert_eq!(code_of(open.access.tokens(&caller).await.unwrap_err()), "role_needed");
-            let refused = open.access.rotate_key(&caller, None, now).await;
+            let refused = open.access.rotate_key(&caller, None, IfMatch::default(), now).await;
             assert_eq!(code_of(refused.unwrap_err()), "role_needed");
         }
     }
@@ -58,9 +58,10 @@ async fn a_name_is_taken_once_and_free_again_afterwards() {
         open.make(viewer("x")).await;
         let again = open.access.make_token(&admin, asked_for(viewer("x")), None, now).await;
         assert_eq!(code_of(again.unwrap_err()), "name_taken");
-        open.access.revoke_token(&admin, "x", now).await.unwrap();
+        open.access.revoke_token(&admin, "x", IfMatch::default(), now).await.unwrap();
         for gone in ["x", "", "a\0b"] {
-            let gone = open.access.revoke_token(&admin, gone, now).await.unwrap_err();
+            let gone =
+                open.access.revoke_token(&admin, gone, IfMatch::default(), now).await.unwrap_err();
             assert_eq!(code_of(gone), "not_found");
         }
         open.make(viewer("x")).await;
@@ -71,21 +72,23 @@ async fn a_name_is_taken_once_and_free_again_afterwards() {
 async fn the_last_admin_stays() {
     for open in Open::all().await {
         let (admin, now) = (open.admin().await, Moment::now());
-        let refused = open.access.revoke_token(&admin, "admin", now).await.unwrap_err();
+        let refused =
+            open.access.revoke_token(&admin, "admin", IfMatch::default(), now).await.unwrap_err();
         assert_eq!(code_of(refused), "last_admin");
         // one that has expired is nobody to fall back on
         let brief = open.make(json!({"name": "brief", "role": "admin", "expires_in": "1s"})).await;
         let later = brief.token.expires.unwrap();
-        let refused = open.access.revoke_token(&admin, "admin", later).await.unwrap_err();
+        let refused =
+            open.access.revoke_token(&admin, "admin", IfMatch::default(), later).await.unwrap_err();
         assert_eq!(code_of(refused), "last_admin");
-        open.access.revoke_token(&admin, "brief", later).await.unwrap();
+        open.access.revoke_token(&admin, "brief", IfMatch::default(), later).await.unwrap();
 
         // of two that revoke each other at once, one stays
         let second = open.make(json!({"name": "second", "role": "admin"})).await;
         let second = open.access.with(&second.secret).await.unwrap();
         let (one, two) = tokio::join!(
-            open.access.revoke_token(&admin, "second", now),
-            open.access.revoke_token(&second, "admin", now),
+            open.access.revoke_token(&admin, "second", IfMatch::default(), now),
+            open.access.revoke_token(&second, "admin", IfMatch::default(), now),
         );
         assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
     }
@@ -102,8 +105,8 @@ async fn two_processes_do_not_revoke_the_last_two_admins() {
             let name = format!("second-{round}");
             open.make(json!({"name": name, "role": "admin"})).await;
             let (one, two) = tokio::join!(
-                open.access.revoke_token(&admin, &name, now),
-                other.revoke_token(&admin, "admin", now),
+                open.access.revoke_token(&admin, &name, IfMatch::default(), now),
+                other.revoke_token(&admin, "admin", IfMatch::default(), now),
             );
             assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
             if two.is_ok() {
@@ -132,6 +135,11 @@ async fn a_repeated_request_makes_no_second_token() {
         let later = open.access.make_token(&admin, asked_for(viewer("w")), key("k1"), tomorrow);
         later.await.unwrap();
         assert_eq!(open.access.tokens(&admin).await.unwrap().len(), 5);
+        open.access.prune(tomorrow.after(Duration::from_secs(1))).await.unwrap();
+        let sql = "SELECT key FROM idempotency ORDER BY key";
+        let kept: Vec<String> =
+            sqlx::query_scalar(sql).fetch_all(open.store.store.read()).await.unwrap();
+        assert_eq!(kept, ["k1"], "the others are a day old");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Three sources, one list. Pure.
 
 use crate::discover::cgroup_scan::{Found, Kind};
-use common::container::{Container, Network, Source, is_id, mesos_container_id, short_id};
+use common::container::{Container, Network, Source, is_id, mesos_container_id, part};
 use common::docker::Inventory;
 use common::ids::{AppId, InstanceId, NodeName};
 use common::mesos::Names;
@@ -52,26 +52,13 @@ pub fn merge(
             Kind::Mesos(_) | Kind::Plain => {}
         }
     }
-    part_collisions(&mut all, &mut merged.collisions);
+    merged.collisions = part(&mut all);
     let same = |c: Arc<Container>| match before.binary_search_by(|b| b.id.cmp(&c.id)) {
         Ok(at) if before[at] == c => Arc::clone(&before[at]),
         _ => c,
     };
     merged.containers = all.into_values().map(same).collect();
     merged
-}
-
-/// Two containers never share a series: of those with one app and instance the oldest keeps the name.
-fn part_collisions(all: &mut BTreeMap<String, Arc<Container>>, collisions: &mut Vec<String>) {
-    let mut by_age: Vec<Arc<Container>> = all.values().cloned().collect();
-    by_age.sort_by_key(|c| c.started_at_ms.unwrap_or(u64::MAX));
-    let mut taken: HashSet<(&AppId, &InstanceId)> = HashSet::with_capacity(by_age.len());
-    for container in by_age.iter().filter(|c| !taken.insert((&c.app, &c.instance))) {
-        collisions.push(format!("{}/{}", container.app, container.instance));
-        let mut apart = Container::clone(container);
-        apart.instance = InstanceId::new(format!("{}-{}", apart.instance, short_id(&apart.id)));
-        all.insert(apart.id.clone(), Arc::new(apart));
-    }
 }
 
 /// True for the cgroup of a container that Docker has told of: `docker-<id>.scope`, or `<id>`.

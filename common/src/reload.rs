@@ -1,12 +1,13 @@
 //! SIGHUP: the config file is read again, and the certificate. A bad one is refused and the old one stays; a changed config takes effect
-//! by running anew in the same process, a renewed certificate for whoever connects from then on. What survives a restart (spool, OOM totals, the last good list) survives this too; rates pause for a tick.
+//! by running anew in the same process, a renewed certificate for whoever connects from then on. What survives a restart survives this too.
 
-use crate::config::Config;
-use common::exit::Exit;
-use common::serve;
-use common::stop::Stop;
-use common::systemd::Systemd;
-use common::tls;
+use crate::config::{self, Certificate};
+use crate::serve;
+use crate::stop::Stop;
+use crate::systemd::Systemd;
+use crate::tls;
+use std::error::Error as Failure;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +17,24 @@ use tokio::sync::Notify;
 /// How long an address in use is waited for: the run, or the process, before may still be ending.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A daemon's config, as far as running anew with another one concerns it.
+pub trait Reloads: Clone + PartialEq {
+    /// Reads the named file, or the default one.
+    fn load(named: Option<&Path>) -> Result<Self, config::Error>;
+
+    /// Where the HTTP side listens.
+    fn listen(&self) -> SocketAddr;
+
+    /// What the HTTP side proves itself with; None for plain HTTP.
+    fn certificate(&self) -> Option<&Certificate>;
+}
+
 /// Why the daemon ended.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum Error<E: Failure + 'static> {
     /// It cannot run.
     #[error(transparent)]
-    Run(#[from] crate::Error),
+    Run(E),
     /// The certificate is of no use.
     #[error("{0}; correct [node] cert and key")]
     Tls(#[from] tls::Error),
@@ -30,52 +43,42 @@ pub enum Error {
     Bind(#[from] serve::BindError),
 }
 
-/// What SIGHUP means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hangup {
-    /// Read the config file again: a daemon.
-    Reload,
-    /// The terminal is gone, and so is whoever looked at it.
-    Stop,
+impl<E: Failure + 'static> Error<E> {
+    /// Whether it is the certificate's files themselves that have to be corrected: starting again will not help.
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Tls(tls::Error::Pem { .. } | tls::Error::Pair { .. }))
+    }
 }
 
 /// Runs until the stop, anew after each SIGHUP that brings another config. `named`: the file, if one was named.
-pub async fn serve(
+pub async fn serve<C: Reloads, E: Failure + 'static, R: Future<Output = Result<(), E>>>(
     named: Option<&Path>,
-    hangup: Hangup,
-    config: Config,
+    config: C,
     listener: TcpListener,
     stop: Stop,
-) -> Result<(), Error> {
+    run: impl Fn(C, TcpListener, Option<tls::Server>, Stop) -> R,
+) -> Result<(), Error<E>> {
     let mut certificate = certificate_of(&config)?;
     let (mut config, mut listener) = (config, listener);
     let mut systemd = Systemd::default();
     loop {
         let turn = Stop { token: stop.token.child_token(), reload: Arc::clone(&stop.reload) };
-        let running = crate::run(config.clone(), listener, certificate.clone(), turn.clone());
+        let running = run(config.clone(), listener, certificate.clone(), turn.clone());
         tokio::pin!(running);
         let next = tokio::select! {
-            ended = &mut running => return Ok(ended?),
+            ended = &mut running => return ended.map_err(Error::Run),
             () = stop.token.cancelled() => {
                 systemd.stopping();
-                return Ok(running.await?);
+                return running.await.map_err(Error::Run);
             }
-            () = stop.reload.notified(), if hangup == Hangup::Stop => {
-                stop.token.cancel();
-                return Ok(running.await?);
-            }
-            next = changed(named, &config, certificate.as_ref(), &stop.reload),
-                if hangup == Hangup::Reload => next,
+            next = changed(named, &config, certificate.as_ref(), &stop.reload) => next,
         };
         let (next, next_certificate) = next;
         systemd.reloading();
         // another address is taken before the old one is given up, so that a refusal changes nothing
-        let elsewhere = next.dadvisor.listen != config.dadvisor.listen;
-        let taken = if elsewhere {
-            Some(serve::bind(next.dadvisor.listen, Duration::ZERO).await)
-        } else {
-            None
-        };
+        let elsewhere = next.listen() != config.listen();
+        let taken =
+            if elsewhere { Some(serve::bind(next.listen(), Duration::ZERO).await) } else { None };
         let taken = match taken.transpose() {
             Ok(taken) => taken,
             Err(error) => {
@@ -84,28 +87,28 @@ pub async fn serve(
             }
         };
         turn.token.cancel();
-        running.await?;
+        running.await.map_err(Error::Run)?;
         if !elsewhere || taken.is_some() {
             (config, certificate) = (next, next_certificate);
         }
         listener = match taken {
             Some(taken) => taken,
-            None => serve::bind(config.dadvisor.listen, PATIENCE).await?,
+            None => serve::bind(config.listen(), PATIENCE).await?,
         };
     }
 }
 
 /// The next config that is good and another one, with its certificate.
-async fn changed(
+async fn changed<C: Reloads>(
     named: Option<&Path>,
-    current: &Config,
+    current: &C,
     certificate: Option<&tls::Server>,
     reload: &Notify,
-) -> (Config, Option<tls::Server>) {
+) -> (C, Option<tls::Server>) {
     loop {
         reload.notified().await;
-        let next = match Config::load(named) {
-            Ok((next, _)) => next,
+        let next = match C::load(named) {
+            Ok(next) => next,
             Err(error) => {
                 tracing::error!("SIGHUP: the config is refused, the old one stays: {error}");
                 continue;
@@ -140,16 +143,7 @@ fn renew(certificate: Option<&tls::Server>) {
     }
 }
 
-fn certificate_of(config: &Config) -> Result<Option<tls::Server>, tls::Error> {
-    config.node.tls.as_ref().map(|files| tls::Server::load(&files.cert, &files.key)).transpose()
-}
-
-/// What kind of failure ended the job.
-pub fn exit_for(error: &anyhow::Error) -> Exit {
-    match error.downcast_ref() {
-        Some(Error::Tls(tls::Error::Pem { .. } | tls::Error::Pair { .. })) => Exit::BadConfig,
-        Some(Error::Run(crate::Error::Config { .. })) => Exit::BadConfig,
-        Some(Error::Run(crate::Error::Collector)) => Exit::Bug,
-        _ => Exit::Missing,
-    }
+fn certificate_of(config: &impl Reloads) -> Result<Option<tls::Server>, tls::Error> {
+    let files = config.certificate();
+    files.map(|files| tls::Server::load(&files.cert, &files.key)).transpose()
 }

@@ -1,10 +1,10 @@
-//! When to take a pass. Pure: both clocks are arguments.
+//! When to take a pass. Pure: both clocks are arguments, read by [`Now::read`].
 //!
 //! Passes stand on multiples of the interval of the wall clock (whisper's slots), all containers of a pass get that one timestamp, and
 //! what lies between two passes is measured by the monotonic clock. A wall clock that steps moves the ticks with it and is counted;
 //! rates do not notice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Both clocks, read together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,14 @@ pub struct Now {
     pub wall: Duration,
     /// Since some fixed moment; never steps.
     pub mono: Duration,
+}
+
+impl Now {
+    /// Both clocks now; the monotonic one counts from `begun`.
+    pub fn read(begun: Instant) -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { wall, mono: begun.elapsed() }
+    }
 }
 
 /// A pass about to be taken.

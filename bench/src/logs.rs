@@ -1,0 +1,103 @@
+//! `log-agent` beside rsyslog, and both beside what the machine itself allows: one large file, many files that rotate, one line's way, files
+//! nobody writes, a sink that is away, kills.
+
+mod abuse;
+mod backlog;
+mod floor;
+mod idle;
+mod latency;
+mod lines;
+mod one_file;
+mod rotation;
+mod shipper;
+
+use crate::table::Table;
+use anyhow::Result;
+use e2e::logs::arrived::{Arrived, Eye};
+use e2e::logs::null_flume;
+use shipper::Shipper;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Length of every line with its LF.
+const LINE: usize = 200;
+/// Any port.
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// How much of everything.
+pub struct Size {
+    /// Bytes of the one large file, and of the backlog.
+    pub file: u64,
+    /// Bytes of the backlog.
+    pub backlog: u64,
+    /// Seconds of load where it is about time.
+    pub seconds: u64,
+}
+
+/// Every figure, in one run.
+pub fn run(binary: &Path, size: &Size) -> Result<String> {
+    let shippers = [Shipper::LogAgent(binary.to_owned()), Shipper::Rsyslog];
+    let mut text = String::new();
+    let mut add = |title: &str, table: Table| {
+        text.push_str(&format!("#### {title}\n\n{}\n", table.render()));
+    };
+    add(
+        "One file, lines of 200 bytes, to a null peer on loopback",
+        one_file::run(&shippers, size.file)?,
+    );
+    add("20 files, 100 MB/s, rotated by rename", rotation::run(&shippers, size.seconds)?);
+    add("From write to sink, one quiet file", latency::run(&shippers)?);
+    add("Files nobody writes", idle::run(&shippers)?);
+    add("Abuse", abuse::run(&shippers, size.seconds)?);
+    add("A backlog while Flume is away", backlog::run(binary, size.backlog)?);
+    Ok(text)
+}
+
+/// A null peer in the language of a shipper.
+struct Sink {
+    address: SocketAddr,
+    arrived: Arc<Arrived>,
+    eye: Option<Eye>,
+    listen: fn(SocketAddr, &Arc<Arrived>, Option<Eye>) -> Result<SocketAddr>,
+}
+
+impl Sink {
+    fn start(shipper: &Shipper, eye: Option<Eye>) -> Result<Self> {
+        let listen = match shipper {
+            Shipper::LogAgent(_) => null_flume::listen,
+            Shipper::Rsyslog => lines::listen,
+        };
+        let arrived = Arc::new(Arrived::default());
+        let address = listen(ANY, &arrived, eye.clone())?;
+        Ok(Self { address, arrived, eye, listen })
+    }
+
+    /// Goes away; nothing listens any more.
+    fn leave(&self) {
+        self.arrived.close(self.address);
+    }
+
+    /// Comes back where it was.
+    fn come_back(&self) -> Result<()> {
+        (self.listen)(self.address, &self.arrived, self.eye.clone()).map(drop)
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// A count as a figure.
+fn figure(count: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a measurement")]
+    let figure = count as f64;
+    figure
+}
+
+/// Bytes in MB.
+fn mb(bytes: u64) -> String {
+    format!("{:.1} MB", figure(bytes) / 1e6)
+}

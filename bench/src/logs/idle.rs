@@ -1,0 +1,42 @@
+//! Files nobody writes: what it costs to have them.
+
+use super::shipper::{Place, Shipper};
+use super::{Sink, mb};
+use crate::process::{cpu_seconds, resident};
+use crate::table::Table;
+use anyhow::Result;
+use std::fs;
+use std::time::Duration;
+
+/// Files, and the goal for log-agent.
+const COUNTS: [(u64, &str); 2] = [(1_000, "0.1 %, 20 MB"), (10_000, "0.1 %, 60 MB")];
+/// Measured over this.
+const SPAN: Duration = Duration::from_secs(30);
+
+pub fn run(shippers: &[Shipper]) -> Result<Table> {
+    let mut table = Table::new(&["who", "files", "CPU %", "RSS", "goal"]);
+    for (count, goal) in COUNTS {
+        for shipper in shippers {
+            let place = Place::new()?;
+            for n in 0..count {
+                fs::write(place.volume().join(format!("{n}.log")), format!("only line of {n}\n"))?;
+            }
+            let sink = Sink::start(shipper, None)?;
+            let process = shipper.start(&place, "*.log", sink.address)?;
+            sink.arrived.wait(count, Duration::from_secs(120))?;
+            // what it does after having sent everything is not idling
+            std::thread::sleep(Duration::from_secs(10));
+            let begin = cpu_seconds(process.pid())?;
+            std::thread::sleep(SPAN);
+            let cpu = (cpu_seconds(process.pid())? - begin) / SPAN.as_secs_f64();
+            table.row(vec![
+                shipper.name().to_owned(),
+                count.to_string(),
+                format!("{:.2}", cpu * 100.0),
+                mb(resident(process.pid())?),
+                if matches!(shipper, Shipper::LogAgent(_)) { goal } else { "" }.to_owned(),
+            ]);
+        }
+    }
+    Ok(table)
+}

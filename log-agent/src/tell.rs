@@ -1,0 +1,44 @@
+//! What `systemctl status` shows, and the pulse that feeds systemd's watchdog: it beats while the thread that follows files looks round.
+
+use crate::overview::Sources;
+use common::carbon::State;
+use common::systemd::{Pulse, Systemd};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// How often the daemon looks at itself.
+const TURN: Duration = Duration::from_secs(1);
+/// Turns from one status line to the next.
+const SHOWN: u32 = 5;
+
+/// Until stopped.
+pub async fn systemd(sources: Sources, pulse: Arc<Pulse>, stop: CancellationToken) {
+    let mut systemd = Systemd::default();
+    systemd.ready();
+    let mut turns = interval(TURN);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut turn, mut rounds) = (0_u32, None);
+    while stop.run_until_cancelled(turns.tick()).await.is_some() {
+        let now = sources.files.rounds();
+        if rounds.replace(now) != Some(now) {
+            pulse.beat();
+        }
+        if turn % SHOWN == 0 {
+            systemd.status(&line(&sources));
+        }
+        turn = turn.wrapping_add(1);
+    }
+    systemd.status("stopping: letting viewers go, saving how far each file was shipped");
+}
+
+fn line(sources: &Sources) -> String {
+    let figures = sources.files.figures();
+    let files: usize = figures.iter().map(|volume| volume.files).sum();
+    let graphite = match sources.carbon.status().state {
+        State::Unreachable => "; Graphite is away, metrics wait on disk",
+        _ => "",
+    };
+    format!("{files} files in {} volumes{graphite}", figures.len())
+}

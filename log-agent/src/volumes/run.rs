@@ -1,0 +1,471 @@
+//! The one task that hears engines, looks at the disk beside that, and publishes the list.
+
+use super::claim::{self, By, Claim};
+use super::danger::{self, Danger, Guarded};
+use super::figures::Figures;
+use super::ledger::{Entry, Ledger, Refusal, Running};
+use super::living::living;
+use super::root::Listing;
+use super::survey::{self, Asked, Found, Question};
+use super::{Settings, memory};
+use crate::volume::{Form, InstanceKey, Volume};
+use common::container::Container;
+use common::docker::{Event, Inventory};
+use common::logging::Episode;
+use common::mesos::{Agent, AskError, Names};
+use common::moment::Moment;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// Most looks under way: one that hangs must not stop the others.
+const LOOKS: usize = 64;
+/// Containers that came and went unseen, whose directories are looked for.
+const DEPARTED: usize = 4_096;
+
+/// What is heard.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    pub(super) docker: watch::Receiver<Arc<Inventory>>,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) forgotten: mpsc::Receiver<(InstanceKey, PathBuf)>,
+}
+
+/// Where it goes.
+#[derive(Debug)]
+pub(super) struct Out {
+    pub(super) list: watch::Sender<Arc<Vec<Volume>>>,
+    pub(super) shown: watch::Sender<Arc<Figures>>,
+}
+
+/// Until `stop`.
+pub(super) async fn run(settings: Settings, mut inputs: Inputs, out: Out, stop: CancellationToken) {
+    let pace = settings.pace;
+    let mut watcher = Watcher::new(settings, out);
+    watcher.remember().await;
+    watcher.begin();
+    let mut looks = ticks(pace.look);
+    let mut questions = ticks(pace.ask);
+    let mut saves = ticks(pace.save);
+    let (mut following, mut hearing, mut forgetting) = (true, true, true);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = inputs.docker.changed(), if following => following = changed.is_ok(),
+            event = inputs.events.recv(), if hearing => match event {
+                Some(event) => watcher.heard(&event),
+                None => hearing = false,
+            },
+            done = inputs.forgotten.recv(), if forgetting => match done {
+                Some((instance, dir)) => watcher.forget(&instance, dir),
+                None => forgetting = false,
+            },
+            _ = looks.tick() => watcher.look_again(),
+            _ = questions.tick() => watcher.ask(),
+            _ = saves.tick() => {
+                watcher.save();
+                continue;
+            }
+            Some(found) = watcher.looks.join_next() => watcher.found(found),
+            Some(answer) = watcher.asking.join_next() => watcher.answered(answer),
+            Some(saved) = watcher.saving.join_next() => {
+                watcher.saved(saved);
+                continue;
+            }
+        }
+        let inventory = inputs.docker.borrow_and_update().clone();
+        watcher.update(&inventory, Moment::now(), Instant::now());
+    }
+    while let Some(saved) = watcher.saving.join_next().await {
+        watcher.saved(saved);
+    }
+    watcher.save();
+    while let Some(saved) = watcher.saving.join_next().await {
+        watcher.saved(saved);
+    }
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+type Saved = Result<(), String>;
+
+struct Watcher {
+    settings: Settings,
+    out: Out,
+    ledger: Ledger,
+    names: Names,
+    /// The Mesos agent has answered.
+    named: bool,
+    /// Since when a container waits for its name.
+    unnamed: HashMap<String, Instant>,
+    /// None until links in it are resolved.
+    guarded: Option<Guarded>,
+    places: HashMap<Asked, Result<PathBuf, Danger>>,
+    looked_for: HashSet<Asked>,
+    listing: Option<Listing>,
+    listing_now: bool,
+    departed: Vec<(Arc<Container>, Moment)>,
+    looks: JoinSet<Found>,
+    asking: JoinSet<Result<Names, AskError>>,
+    saving: JoinSet<Saved>,
+    /// What the memory holds, and what is being written.
+    written: Ledger,
+    writing: Ledger,
+    figures: Figures,
+    refused: BTreeSet<Refusal>,
+    about_names: Episode,
+    about_root: Episode,
+    about_memory: Episode,
+}
+
+impl Watcher {
+    fn new(settings: Settings, out: Out) -> Self {
+        let root = settings.root.as_deref().unwrap_or_else(|| "".as_ref()).display().to_string();
+        Self {
+            settings,
+            out,
+            ledger: Ledger::default(),
+            names: Names::default(),
+            named: false,
+            unnamed: HashMap::new(),
+            guarded: None,
+            places: HashMap::new(),
+            looked_for: HashSet::new(),
+            listing: None,
+            listing_now: false,
+            departed: Vec::new(),
+            looks: JoinSet::new(),
+            asking: JoinSet::new(),
+            saving: JoinSet::new(),
+            written: Ledger::default(),
+            writing: Ledger::default(),
+            figures: Figures::default(),
+            refused: BTreeSet::new(),
+            about_names: Episode::new("log volumes by the Mesos agent"),
+            about_root: Episode::new(format!("volumes_root {root}")),
+            about_memory: Episode::new("the memory of ended instances' log volumes"),
+        }
+    }
+
+    /// Takes up what was known before.
+    async fn remember(&mut self) {
+        let Some(path) = self.settings.memory.clone() else { return };
+        let loaded = tokio::task::spawn_blocking(move || {
+            memory::load(&path).map_err(|error| match memory::put_aside(&path) {
+                Ok(()) => format!("{error}; it is put aside as {}.bad", path.display()),
+                Err(aside) => format!("{error}; putting it aside failed, too: {aside}"),
+            })
+        });
+        let entries = match loaded.await {
+            Ok(Ok(entries)) => entries,
+            Ok(Err(error)) => return self.memory_failed(&error),
+            Err(error) => return self.memory_failed(&error),
+        };
+        for entry in entries.iter().filter(|e| e.by != By::Root) {
+            let asked = (entry.container.clone(), entry.source.clone());
+            self.places.insert(asked, Ok(entry.dir.clone()));
+        }
+        self.ledger = Ledger::new(entries);
+        self.written = self.ledger.clone();
+    }
+
+    fn memory_failed(&mut self, error: &dyn std::fmt::Display) {
+        self.figures.memory_errors += 1;
+        self.about_memory.failed(error);
+    }
+
+    fn begin(&mut self) {
+        let Settings { docker_root, own, root, .. } = &self.settings;
+        let guarded = Guarded { docker: docker_root.clone(), own: own.clone(), root: root.clone() };
+        self.look(Question::Guarded(guarded));
+    }
+
+    fn look(&mut self, question: Question) {
+        self.looks.spawn_blocking(move || survey::look(question));
+    }
+
+    fn look_again(&mut self) {
+        let away = |place: &Result<_, _>| matches!(place, Err(Danger::Unreachable(_)));
+        let again = self.places.iter().filter(|(_, place)| away(place)).map(|(key, _)| key.clone());
+        for key in again.collect::<Vec<_>>() {
+            self.seek(key);
+        }
+        if let Some(root) = self.settings.root.clone().filter(|_| !self.listing_now) {
+            self.listing_now = true;
+            self.look(Question::Root(root));
+        }
+    }
+
+    fn found(&mut self, found: Result<Found, JoinError>) {
+        match found {
+            Ok(Found::Guarded(guarded)) => self.guarded = Some(guarded),
+            Ok(Found::Place(asked, place)) => {
+                self.looked_for.remove(&asked);
+                self.places.insert(asked, place);
+            }
+            Ok(Found::Root(listing)) => {
+                self.listing_now = false;
+                match listing {
+                    Ok(listing) => {
+                        self.about_root.recovered();
+                        self.figures.foreign = listing.foreign;
+                        self.listing = Some(listing);
+                    }
+                    Err(error) => {
+                        self.figures.root_errors += 1;
+                        self.about_root.failed(&error);
+                    }
+                }
+            }
+            Err(error) => tracing::error!("a look at a log volume ended by itself: {error}"),
+        }
+    }
+
+    /// Asks the Mesos agent, if there is one and no question is under way.
+    fn ask(&mut self) {
+        let Some(agent) = self.settings.mesos.clone().filter(|_| self.asking.is_empty()) else {
+            return;
+        };
+        self.figures.mesos_asked += 1;
+        self.asking.spawn(names(agent));
+    }
+
+    fn answered(&mut self, answer: Result<Result<Names, AskError>, JoinError>) {
+        match answer {
+            Ok(Ok(names)) => {
+                self.about_names.recovered();
+                (self.names, self.named) = (names, true);
+                return;
+            }
+            Ok(Err(error)) => self.about_names.failed(&error),
+            Err(error) => self.about_names.failed(&error),
+        }
+        self.figures.mesos_errors += 1;
+    }
+
+    fn heard(&mut self, event: &Event) {
+        let Event::Died { container, .. } = event else { return };
+        let now = Moment::now();
+        if self.ledger.entries().any(|e| e.container == container.id) {
+            self.ledger.ended(&container.id, Vec::new(), now);
+        } else if !container.log_volumes.is_empty() && self.departed.len() < DEPARTED {
+            self.departed.push((container.clone(), now));
+        }
+    }
+
+    fn forget(&mut self, instance: &InstanceKey, dir: PathBuf) {
+        if self.ledger.forget(instance, &dir) {
+            self.figures.forgotten += 1;
+        }
+        // the listing that is here may still show it
+        if let Some(listing) = &mut self.listing {
+            listing.found.retain(|(_, found)| *found != dir);
+        }
+    }
+
+    /// Everything from what is known now.
+    fn update(&mut self, inventory: &Inventory, now: Moment, clock: Instant) {
+        let Some(guarded) = self.guarded.clone() else { return };
+        let docker = self.settings.docker.is_some();
+        let living = living(docker.then_some(&inventory.containers), &self.names);
+        let waiting = self.waiting(living.unnamed, clock);
+        let mut refused = BTreeSet::new();
+        let mut asked = HashSet::new();
+        let (mut of_docker, mut of_mesos) = (Vec::new(), Vec::new());
+        let there: HashSet<&str> = living.containers.iter().map(|c| c.id.as_str()).collect();
+        self.departed.retain(|(c, _)| !there.contains(c.id.as_str()));
+        for container in &living.containers {
+            let running = if waiting.contains(&container.id) {
+                let container = container.id.clone();
+                Running { container, complete: false, entries: Vec::new() }
+            } else {
+                self.place(container, &guarded, &mut asked, &mut refused)
+            };
+            match container.source {
+                common::container::Source::Mesos => of_mesos.push(running),
+                _ => of_docker.push(running),
+            }
+        }
+        let whole = (!docker || inventory.whole, self.settings.mesos.is_none() || self.named);
+        self.ledger.observe(By::Docker, of_docker, whole.0, now);
+        self.ledger.observe(By::Mesos, of_mesos, whole.1, now);
+        for (container, at) in std::mem::take(&mut self.departed) {
+            let named = self.names.rename(&container).map_or(container, Arc::new);
+            let had = self.place(&named, &guarded, &mut asked, &mut refused);
+            if had.complete {
+                self.ledger.ended(&named.id, had.entries, at);
+            } else {
+                self.departed.push((named, at));
+            }
+        }
+        let engines = docker || self.settings.mesos.is_some();
+        if let Some(listing) = &self.listing {
+            let alone = engines && whole.0 && whole.1;
+            self.ledger.found(&listing.found, listing.whole, alone, now);
+        }
+        self.figures.forgotten_too_many += self.ledger.limit() as u64;
+        self.figures.unnamed = waiting.len();
+        self.seek_all(asked);
+        self.publish(refused);
+    }
+
+    /// Those of the unnamed that wait yet.
+    fn waiting(&mut self, unnamed: Vec<String>, clock: Instant) -> HashSet<String> {
+        let (asks, pace) = (self.settings.mesos.is_some(), self.settings.pace.name);
+        let since = |id: String| {
+            let since = self.unnamed.get(&id).copied().unwrap_or(clock);
+            (id, since)
+        };
+        self.unnamed = unnamed.into_iter().map(since).collect();
+        let waits = |(_, since): &(&String, &Instant)| asks && clock.duration_since(**since) < pace;
+        self.unnamed.iter().filter(waits).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// What a container has, as far as that was looked at.
+    fn place(
+        &self,
+        container: &Container,
+        guarded: &Guarded,
+        asked: &mut HashSet<Asked>,
+        refused: &mut BTreeSet<Refusal>,
+    ) -> Running {
+        let mut running =
+            Running { container: container.id.clone(), complete: true, entries: Vec::new() };
+        for claim in claim::of(container) {
+            let key = (claim.container.clone(), claim.source.clone());
+            let judged = match self.places.get(&key) {
+                None => {
+                    running.complete = false;
+                    asked.insert(key);
+                    continue;
+                }
+                Some(Err(danger)) => Err(danger.clone()),
+                Some(Ok(dir)) => danger::judge(&claim, dir, guarded).map(|()| dir),
+            };
+            asked.insert(key);
+            match judged {
+                Ok(dir) => running.entries.push(entry(claim, dir.clone())),
+                Err(why) => {
+                    let Claim { instance, source, .. } = claim;
+                    refused.insert(Refusal { instance, source, why });
+                }
+            }
+        }
+        running
+    }
+
+    /// Has places looked for that are asked for, and forgets those nobody asks for any more.
+    fn seek_all(&mut self, asked: HashSet<Asked>) {
+        let remembered: HashSet<Asked> =
+            self.ledger.entries().map(|e| (e.container.clone(), e.source.clone())).collect();
+        self.places.retain(|key, _| asked.contains(key) || remembered.contains(key));
+        for key in asked {
+            if !self.places.contains_key(&key) {
+                self.seek(key);
+            }
+        }
+    }
+
+    /// Has a place looked for, unless it is already, or too many looks hang.
+    fn seek(&mut self, key: Asked) {
+        if self.looked_for.len() < LOOKS && self.looked_for.insert(key.clone()) {
+            self.look(Question::Place(key));
+        }
+    }
+
+    fn publish(&mut self, mut refused: BTreeSet<Refusal>) {
+        let (volumes, overlapping) = self.ledger.volumes();
+        refused.extend(overlapping);
+        for new in refused.difference(&self.refused) {
+            let Refusal { instance, source, why } = new;
+            self.figures.refused_total += 1;
+            tracing::warn!(
+                "{}/{}: {source} is not read as its log volume: {why}",
+                instance.app,
+                instance.id
+            );
+        }
+        self.figures.running = volumes.iter().filter(|v| v.ended_at.is_none()).count();
+        self.figures.ended = volumes.len() - self.figures.running;
+        self.figures.refused = refused.iter().cloned().collect();
+        self.refused = refused;
+        self.out.list.send_if_modified(|before| {
+            let modified = **before != volumes;
+            if modified {
+                *before = Arc::new(volumes);
+            }
+            modified
+        });
+        self.out.shown.send_if_modified(|before| {
+            let modified = **before != self.figures;
+            if modified {
+                *before = Arc::new(self.figures.clone());
+            }
+            modified
+        });
+    }
+
+    /// Writes the memory, if it is another.
+    fn save(&mut self) {
+        let Some(path) = self.settings.memory.clone().filter(|_| self.saving.is_empty()) else {
+            return;
+        };
+        if self.ledger == self.written {
+            return;
+        }
+        match memory::print(self.ledger.entries()) {
+            Ok(json) => {
+                self.writing = self.ledger.clone();
+                self.saving.spawn_blocking(move || {
+                    memory::save(&path, &json).map(drop).map_err(|error| error.to_string())
+                });
+            }
+            Err(error) => self.memory_failed(&error),
+        }
+    }
+
+    fn saved(&mut self, saved: Result<Saved, JoinError>) {
+        match saved {
+            Ok(Ok(())) => {
+                self.written = std::mem::take(&mut self.writing);
+                self.about_memory.recovered();
+            }
+            Ok(Err(error)) => self.memory_failed(&error),
+            Err(error) => self.memory_failed(&error),
+        }
+    }
+}
+
+/// `/state` has it all; where it is forbidden `/containers` has at least the names.
+async fn names(agent: Agent) -> Result<Names, AskError> {
+    match agent.state().await {
+        Err(error) if !error.is_recovering() => {
+            agent.ask().await.map(|answer| answer.names).map_err(|_| error)
+        }
+        answer => answer,
+    }
+}
+
+fn entry(claim: Claim, dir: PathBuf) -> Entry {
+    Entry {
+        app: claim.instance.app,
+        instance: claim.instance.id,
+        by: claim.by,
+        container: claim.container,
+        source: claim.source,
+        dir,
+        name: claim.name,
+        json: claim.form == Form::DockerJson,
+        started_at: claim.started_at,
+        ended_at: None,
+    }
+}

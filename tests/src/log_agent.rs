@@ -1,0 +1,108 @@
+//! The built `log-agent`, run as a user would run it, on volumes beneath `volumes_root` or of Docker's containers.
+
+use crate::daemon::Daemon;
+use crate::home;
+use anyhow::{Context, Result};
+use std::fs;
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// What goes into the config file; the rest is at its default.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Where Flume listens, in order; none for no Flume.
+    pub flume: Vec<SocketAddr>,
+    /// Docker's socket; empty for none.
+    pub docker: PathBuf,
+    /// More lines of `[log-agent]`, then other sections.
+    pub more: String,
+}
+
+/// A config file, a state directory and a `volumes_root`, which outlive the process.
+#[derive(Debug)]
+pub struct Home(home::Home);
+
+impl Deref for Home {
+    type Target = home::Home;
+
+    fn deref(&self) -> &home::Home {
+        &self.0
+    }
+}
+
+impl Home {
+    /// Writes the config.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        let docker = match settings.docker.to_str().context("a socket that is no text")? {
+            "" => String::new(),
+            socket => format!("unix://{socket}"),
+        };
+        let flume: Vec<String> = settings.flume.iter().map(SocketAddr::to_string).collect();
+        let home = home::Home::new("log-agent", |dir| {
+            format!(
+                "[node]\nname = \"e2e\"\ndc = \"dc1\"\nstate_dir = {:?}\ndocker = {docker:?}\n\n[graphite]\ncarbon = []\n\n\
+                 [log-agent]\nlisten = \"127.0.0.1:0\"\nvolumes_root = {:?}\nflume = {flume:?}\n{}\n",
+                dir.join("state"),
+                dir.join("volumes"),
+                settings.more,
+            )
+        })?;
+        fs::create_dir(home.dir().join("volumes"))?;
+        Ok(Self(home))
+    }
+
+    /// The log volume of an instance, made if it is not there.
+    pub fn volume(&self, app: &str, instance: &str) -> Result<PathBuf> {
+        let dir = self.dir().join("volumes").join(app).join(instance);
+        fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
+
+    /// Starts the daemon; it listens when this returns.
+    pub fn start(&self) -> Result<LogAgent> {
+        Ok(LogAgent(self.start_with::<&str, &str>([])?))
+    }
+}
+
+/// The running log-agent, see [`Daemon`].
+#[derive(Debug)]
+pub struct LogAgent(Daemon);
+
+impl Deref for LogAgent {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.0
+    }
+}
+
+impl DerefMut for LogAgent {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.0
+    }
+}
+
+impl LogAgent {
+    /// SIGKILL: it gets no chance to save anything.
+    pub fn kill(self) -> Result<()> {
+        self.0.kill()
+    }
+
+    /// SIGTERM, and its end within the promised time.
+    pub fn stop(self) -> Result<ExitStatus> {
+        self.0.stop()
+    }
+
+    /// The sum of a metric's values on `/metrics`, over its labels; 0 if it is not there.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let answer = self.ask("/metrics")?;
+        let text = String::from_utf8_lossy(&answer.body);
+        let values = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+            .map(|line| line.rsplit(' ').next().unwrap_or_default());
+        values.map(|v| v.parse::<f64>().with_context(|| format!("{name} {v}"))).sum()
+    }
+}
