@@ -28,7 +28,11 @@ const LATEST: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Cursor {
     pub(super) lane: Arc<Lane>,
-    place: Option<Place>,
+    /// Whose it is: its bytes are counted in that one's turns.
+    pub(super) volume: Arc<Volume>,
+    /// Where it begins, as it was when the follower last named it.
+    start: Place,
+    place: Place,
     /// What comes next goes on with a cut line; None: as the byte before says.
     within: Option<bool>,
     named: Option<Named>,
@@ -100,11 +104,13 @@ pub(super) enum Look {
 }
 
 impl Cursor {
-    pub(super) fn new(source: Arc<Source>) -> Self {
-        let lane = Arc::new(Lane::new(source));
+    pub(super) fn new(source: Arc<Source>, start: Place) -> Self {
+        let volume = source.volume();
         Self {
-            lane,
-            place: None,
+            lane: Arc::new(Lane::new(source)),
+            volume,
+            start,
+            place: start,
             within: None,
             named: None,
             tail: None,
@@ -113,9 +119,11 @@ impl Cursor {
         }
     }
 
-    /// Whose turn its bytes are counted in.
-    pub(super) fn group(&self) -> InstanceKey {
-        self.lane.source.instance()
+    /// The follower named it. A new generation is read from then on and not before: what the follower named earlier, above all a copy of the
+    /// generation before, is known by now, and written down before anything of this one.
+    pub(super) fn woken(&mut self, start: Place) {
+        self.volume = self.lane.source.volume();
+        self.start = start;
     }
 
     /// Reads what comes next.
@@ -128,7 +136,7 @@ impl Cursor {
         now: Instant,
     ) -> Look {
         let source = self.lane.source.clone();
-        let Some(place) = self.place(&source, shipment) else { return Look::Nothing(None) };
+        let place = self.place();
         let state = source.state();
         let quiet = self.tail.map(|tail| (tail.end, now.duration_since(tail.since)));
         let mut plan = (0, Flush::Nothing, false);
@@ -162,11 +170,8 @@ impl Cursor {
                 Look::Window(Reading { taken, at: 0, within, flush, timestamp_ms, more })
             }
             Ok(Read::Skip { to }) => self.skip(settings, board, &source, place, to, shipment),
-            Ok(Read::Restart) => match source.start() {
-                Some(start) if start.generation != place.generation => Look::Again,
-                // the follower looks again, and names it again
-                _ => Look::Nothing(None),
-            },
+            // the follower names it when it begins again
+            Ok(Read::Restart) => Look::Nothing(None),
             // let go
             Err(error) if error.kind() == ErrorKind::NotFound => Look::Nothing(None),
             Err(error) => {
@@ -190,21 +195,13 @@ impl Cursor {
         Some(tail.since + if joins { JOINED_AFTER.min(wait) } else { wait })
     }
 
-    /// Where to read: the place reached, or where its file begins or begins again.
-    fn place(&mut self, source: &Source, shipment: &mut Shipment) -> Option<Place> {
-        let start = source.start()?;
-        if let Some(place) = self.place.filter(|place| place.generation == start.generation) {
-            return Some(place);
-        }
-        if self.place.is_some() {
+    /// Where to read: the place reached, or where its file begins again.
+    fn place(&mut self) -> Place {
+        if self.place.generation != self.start.generation {
             self.lane.restarted();
+            (self.place, self.within, self.tail) = (self.start, None, None);
         }
-        // nothing else tells of a start that is not the first byte
-        shipment.starts.extend(source.known(&start));
-        self.place = Some(start);
-        self.within = None;
-        self.tail = None;
-        Some(start)
+        self.place
     }
 
     /// Remembers what is left of a window.
@@ -230,14 +227,14 @@ impl Cursor {
         let bytes = to - place.mark.offset;
         place.mark = mark;
         self.name(settings, board, source);
-        (self.place, self.within, self.tail) = (Some(place), Some(false), None);
+        (self.place, self.within, self.tail) = (place, Some(false), None);
         let Some(named) = &self.named else { return Look::Nothing(None) };
         if add(&named.counts.skipped, bytes) == 0 {
             let (app, name) = (&named.volume.instance.app, &named.name);
             tracing::info!("{app}: {bytes} NUL bytes of {name} are left out; more are counted");
         }
         let upto = shipment.batch.len();
-        shipment.steps.push(named.step(&self.lane, upto, place, bytes, 0));
+        shipment.steps.push(named.step(&self.lane, upto, place, 0, 0));
         Look::Again
     }
 
@@ -271,7 +268,7 @@ impl Cursor {
         reading: &mut Reading,
         shipment: &mut Shipment,
     ) -> bool {
-        let (Some(named), Some(place)) = (&self.named, &mut self.place) else { return true };
+        let Some(named) = &self.named else { return true };
         let (from, before) = (reading.at, shipment.batch.len());
         let mut into = Into { window, from, labels: &named.labels, batch: &mut shipment.batch };
         let whole = match rule {
@@ -280,10 +277,10 @@ impl Cursor {
         };
         let upto = shipment.batch.len();
         if reading.at > from {
-            place.mark = window.mark(reading.at);
+            self.place.mark = window.mark(reading.at);
             self.within = Some(reading.within);
             let (bytes, lines) = ((reading.at - from) as u64, (upto - before) as u64);
-            shipment.steps.push(named.step(&self.lane, upto, *place, bytes, lines));
+            shipment.steps.push(named.step(&self.lane, upto, self.place, bytes, lines));
         }
         whole
     }

@@ -14,7 +14,7 @@ const STEPS: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Shipment {
     pub(super) batch: Batch,
-    /// Where files begin that do not begin at their first byte: written down before anything is sent.
+    /// Files that do not begin at their first byte: written down before anything is sent.
     pub(super) starts: Vec<Known>,
     /// In the order of their events.
     pub(super) steps: Vec<Step>,
@@ -42,7 +42,7 @@ impl Shipment {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.steps.len() >= STEPS || self.starts.len() >= STEPS
+        self.steps.len() >= STEPS
     }
 
     fn clear(&mut self) {

@@ -11,7 +11,7 @@ use super::joining::JOINED;
 use super::journal::Journal;
 use super::lane::Turns;
 use super::status::Board;
-use crate::files::Files;
+use crate::files::{Files, Known};
 use crate::lines::LONGEST;
 use crate::source::{Source, SourceId, Window};
 use crate::volume::InstanceKey;
@@ -37,6 +37,8 @@ pub(super) struct Reader {
     cursors: HashMap<SourceId, Cursor>,
     /// Whose window is on its way into batches.
     reading: Option<(SourceId, Reading)>,
+    /// To be written down before anything that is read from now on is shipped.
+    starts: Vec<Known>,
     window: Window,
     shipment: Option<Shipment>,
     /// The batch takes no more.
@@ -68,6 +70,7 @@ impl Reader {
             turns: Turns::default(),
             cursors: HashMap::new(),
             reading: None,
+            starts: Vec::new(),
             window: Window::new(WINDOW),
             shipment: None,
             full: false,
@@ -110,16 +113,17 @@ impl Reader {
 
     fn wake(&mut self, source: &Arc<Source>, now: Instant) {
         // named again when it is known what it is
-        if source.start().is_none() {
-            return;
-        }
+        let Some(start) = source.start() else { return };
         let cursor = self.cursors.entry(source.id()).or_insert_with(|| {
-            let cursor = Cursor::new(source.clone());
+            // nothing else tells of a start that is not the first byte
+            self.starts.extend(source.known(&start));
+            let cursor = Cursor::new(source.clone(), start);
             self.board.lanes().insert(source.id(), cursor.lane.clone());
             cursor
         });
+        cursor.woken(start);
         cursor.lane.measure(now);
-        self.turns.wake(&cursor.group(), source.id());
+        self.turns.wake(&cursor.volume.instance, source.id());
     }
 
     fn take_due(&mut self, now: Instant) {
@@ -127,7 +131,7 @@ impl Reader {
             self.due.remove(&(at, id));
             if let Some(cursor) = self.cursors.get_mut(&id) {
                 cursor.timer = None;
-                self.turns.wake(&cursor.group(), id);
+                self.turns.wake(&cursor.volume.instance, id);
             }
         }
     }
@@ -149,6 +153,7 @@ impl Reader {
                 self.full = false;
             }
             let Some(shipment) = &mut self.shipment else { return };
+            shipment.starts.append(&mut self.starts);
             self.full |= shipment.is_full();
             if self.full {
                 return;

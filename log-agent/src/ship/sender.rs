@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Between two calls of a sink that has nothing to do.
 const IDLE: Duration = Duration::from_secs(1);
+/// Between two looks at how the sink is while all goes well.
+const SHOW: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(super) struct Sender {
@@ -29,6 +31,7 @@ pub(super) struct Sender {
     retry: Retry,
     quarantine: Quarantine,
     trouble: Episode,
+    shown: Option<Instant>,
 }
 
 impl Sender {
@@ -51,13 +54,14 @@ impl Sender {
             retry: Retry::default(),
             quarantine,
             trouble: Episode::new("shipping"),
+            shown: None,
         }
     }
 
     pub(super) fn run(mut self) {
         let presence = Presence(self.exchange.clone(), Side::Sending);
         self.sink.idle();
-        self.show();
+        self.show(Instant::now());
         loop {
             match self.exchange.next(IDLE) {
                 Work::Send(shipment) => {
@@ -70,7 +74,7 @@ impl Sender {
                 }
                 Work::Idle => {
                     self.sink.idle();
-                    self.show();
+                    self.show(Instant::now());
                 }
                 Work::End => break,
             }
@@ -92,9 +96,13 @@ impl Sender {
             let now = Instant::now();
             match sent {
                 Ok(()) => {
-                    self.trouble.recovered();
                     self.size.passed(events.len(), now);
                     self.retry.passed();
+                    let failed = self.trouble.is_failing();
+                    self.trouble.recovered();
+                    if failed || self.shown.is_none_or(|shown| now - shown >= SHOW) {
+                        self.show(now);
+                    }
                     done += events.len();
                     self.acknowledged(shipment, done, &mut steps);
                 }
@@ -106,7 +114,7 @@ impl Sender {
                     }
                     match self.retry.failed(&failure, events.len(), common::backoff::random()) {
                         Next::Wait(wait) => {
-                            self.show();
+                            self.show(now);
                             if !self.exchange.pause(wait) {
                                 return false;
                             }
@@ -122,7 +130,6 @@ impl Sender {
                     }
                 }
             }
-            self.show();
         }
         true
     }
@@ -152,7 +159,8 @@ impl Sender {
         }
     }
 
-    fn show(&self) {
+    fn show(&mut self, now: Instant) {
+        self.shown = Some(now);
         let status = self.sink.status();
         *self.board.sink.lock().unwrap_or_else(PoisonError::into_inner) = status;
         let failures = usize::try_from(self.retry.failures()).unwrap_or(usize::MAX);
