@@ -10,6 +10,7 @@
 
 mod error;
 mod follow;
+mod keys;
 mod last_good;
 pub mod replica;
 mod report;
@@ -20,6 +21,7 @@ mod whoami;
 
 pub use error::Error;
 pub use follow::Follower;
+pub use keys::keys;
 pub use run::run_id;
 pub use status::{Link, Stats, Status};
 pub use whoami::{Me, whoami};
