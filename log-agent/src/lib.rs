@@ -24,6 +24,7 @@ mod measure;
 pub mod name;
 pub mod overview;
 mod report;
+pub mod retention;
 pub mod ship;
 pub mod source;
 mod tell;
