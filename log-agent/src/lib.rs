@@ -16,6 +16,7 @@ pub mod beneath;
 pub mod check;
 pub mod config;
 mod discover;
+pub mod dockerlog;
 pub mod files;
 mod http;
 pub mod identity;
