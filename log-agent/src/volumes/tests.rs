@@ -47,19 +47,14 @@ impl Lab {
         };
         let (engine, docker) = watch::channel(Arc::new(Inventory::default()));
         let (events, heard) = mpsc::channel(16);
-        let (ended, forgotten) = mpsc::channel(16);
+        let (ended, forgotten) = Ended::channel();
         let (list, volumes) = watch::channel(Arc::default());
         let (shown, figures) = watch::channel(Arc::default());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let inputs = run::Inputs { docker: docker.clone(), events: heard, forgotten };
         tasks.spawn(run::run(settings, inputs, run::Out { list, shown }, stop.clone()));
-        let watched = Watched {
-            volumes,
-            ended: Ended(ended),
-            figures,
-            engine: Some(docker),
-            docker_stats: Arc::default(),
-        };
+        let watched =
+            Watched { volumes, ended, figures, engine: Some(docker), docker_stats: Arc::default() };
         Self { dir, engine, events, watched, tasks, stop }
     }
 
@@ -130,14 +125,14 @@ async fn volumes_come_with_their_containers_and_stay_until_they_are_forgotten() 
     let mut lab = Lab::new();
     let (a, b) = (lab.make("a"), lab.make("b"));
     let one = container(1, "shop/web", &[&a, &b]);
-    lab.run(&[one.clone()]);
+    lab.run(std::slice::from_ref(&one));
     lab.shows(&[("shop/web/i1", &a, "", false), ("shop/web/i1", &b, "log/1", false)]).await;
     lab.run(&[]);
     lab.shows(&[("shop/web/i1", &a, "", true), ("shop/web/i1", &b, "log/1", true)]).await;
     lab = lab.restart().await;
     // nobody says that anything has ended while the engine has said nothing
     lab.shows(&[("shop/web/i1", &a, "", true), ("shop/web/i1", &b, "log/1", true)]).await;
-    lab.run(&[one.clone()]);
+    lab.run(std::slice::from_ref(&one));
     lab.shows(&[("shop/web/i1", &a, "", false), ("shop/web/i1", &b, "log/1", false)]).await;
     let key = lab.watched.volumes.borrow()[0].instance.clone();
     assert!(lab.watched.ended.forget(&key, a.clone()));
