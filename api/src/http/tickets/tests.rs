@@ -1,5 +1,7 @@
 use super::*;
+use crate::relay::{AGENT, way};
 use crate::testing;
+use crate::world::World;
 use common::api_types::{Agent, Entity, Node};
 use common::ids::Cursor;
 use proptest::prelude::*;
@@ -17,7 +19,8 @@ fn door_at(address: &str, silent: bool) -> Door {
     };
     let node = Node { agents: vec![agent], ..testing::node("h1", &[false]) };
     world.put(Entity::Node(node));
-    door(&world, &testing::instance("c/web 1#", "shop/web", Some("h1")), "qtk1.t".into())
+    let instance = testing::instance("c/web 1#", "shop/web", Some("h1"));
+    door(way(&world, &instance, None), &instance, "qtk1.t".into())
 }
 
 #[test]
@@ -40,7 +43,8 @@ fn no_agents_word_becomes_another_link() {
     }
     let world = World::new(Cursor { epoch: "e".into(), seq: 0 });
     let why = |node| {
-        door(&world, &testing::instance("c/a", "a", node), String::new()).why.unwrap_or_default()
+        let instance = testing::instance("c/a", "a", node);
+        door(way(&world, &instance, None), &instance, String::new()).why.unwrap_or_default()
     };
     assert!(why(None).contains("not placed") && why(Some("h9")).contains("h9"));
 }
