@@ -121,7 +121,8 @@ mod tests {
             let tagged = tagged(&text, &peek(&text).unwrap(), "i", Moment::LAST).unwrap();
             let told: Told = serde_json::from_str(&tagged).unwrap();
             prop_assert_eq!(told.frame, frame);
-            prop_assert_eq!(told.instance.unwrap().as_str(), "i");
+            let instance = told.instance.unwrap();
+            prop_assert_eq!(instance.as_str(), "i");
         }
     }
 }
