@@ -24,7 +24,8 @@ pub use event::{Effect, Event, EventType};
 pub use instance::{Backend, Exit, Instance, InstanceState};
 pub use node::{Agent, AgentState, Node, NodeStatus};
 pub use report::{
-    ContainerFact, DadvisorFacts, EndedFact, HEADER_DIGEST, HEADER_RUN, NodeFacts, Report,
+    ContainerFact, DadvisorFacts, EndedFact, HEADER_DIGEST, HEADER_RUN, LogAgentFacts,
+    LogInstanceFact, NodeFacts, Report, SinkFact,
 };
 pub use snapshot::{Page, Snapshot};
 pub use topic::{Topic, TopicError};

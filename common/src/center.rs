@@ -8,6 +8,7 @@
 //!   what was known stays. Nothing here ever waits for it.
 //! - The token's file is read for every conversation: a new token needs no restart.
 
+mod address;
 mod error;
 mod follow;
 mod last_good;
@@ -18,6 +19,7 @@ pub mod sse;
 mod status;
 mod whoami;
 
+pub use address::Door;
 pub use error::Error;
 pub use follow::Follower;
 pub use run::run_id;

@@ -3,6 +3,7 @@
 
 use crate::carbon;
 use crate::center;
+use crate::docker::Engine;
 use crate::exposition::{Exposition, Labels};
 use crate::metric::Value;
 use crate::own::Own;
@@ -82,6 +83,18 @@ impl<'a> Figures<'a> {
             let help = "What happened at the HTTP side.";
             self.one(&format!("http_{name}_total"), help, Value::Int(value));
         });
+    }
+
+    /// The Docker engine, if one is configured, and what following it counts.
+    pub fn docker(&mut self, engine: Option<&Engine>, counts: &[(&'static str, u64)]) {
+        if let Some(engine) = engine {
+            let up = u64::from(matches!(engine, Engine::Up { .. }));
+            self.one("docker_up", "Whether the Docker engine answers.", Value::Int(up));
+        }
+        for (name, count) in counts {
+            let name = format!("docker_{name}_total");
+            self.one(&name, "What following the Docker engine counts.", Value::Int(*count));
+        }
     }
 
     /// Talking to the centre.

@@ -18,7 +18,7 @@ use crate::oom::totals::OomTotals;
 use crate::report::{self, Reporter, Sources};
 use crate::scrapes::Scrapes;
 use common::carbon::Carbon;
-use common::center::{self, Center};
+use common::center::{self, Center, Door};
 use common::container::Rules;
 use common::docker;
 use common::files;
@@ -141,7 +141,8 @@ pub fn center(
         carbon: told.carbon,
     };
     let host = report::here(&config.dadvisor.roots());
-    let reporter = Reporter::new(sources, &config.node.dc, host, told.address, toward);
+    let door = Door { listen: told.address, tls: config.node.tls.is_some(), toward };
+    let reporter = Reporter::new(sources, &config.node.dc, host, door);
     let (out, reports) = channel::channel(reporter.report());
     tasks.spawn(reporter.run(out, stop.clone()));
     center.report(reports);

@@ -5,17 +5,17 @@
 
 mod host;
 
-pub use host::{address, here};
+pub use host::here;
 
 use crate::discover::watch::Seen;
 use crate::facts::Facts;
 use common::api_types::{AgentState, NodeFacts, Report};
 use common::carbon::Carbon;
+use common::center::Door;
 use common::docker::{self, Engine, Event};
 use common::logging::Episode;
 use common::moment::Moment;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -52,10 +52,8 @@ pub struct Reporter {
     facts: Facts,
     host: NodeFacts,
     dc: String,
-    /// Where the HTTP side listens.
-    listen: SocketAddr,
-    /// The centre's host, for the way to it.
-    toward: Option<IpAddr>,
+    /// The HTTP side.
+    door: Door,
     graphite_away: bool,
     /// Since when something has happened that is not in the report.
     dirty: Option<Instant>,
@@ -64,20 +62,13 @@ pub struct Reporter {
 
 impl Reporter {
     /// With what is known at the start. `host` is what does not change about this host.
-    pub fn new(
-        sources: Sources,
-        dc: &str,
-        host: NodeFacts,
-        listen: SocketAddr,
-        toward: Option<IpAddr>,
-    ) -> Self {
+    pub fn new(sources: Sources, dc: &str, host: NodeFacts, door: Door) -> Self {
         let mut reporter = Self {
             sources,
             facts: Facts::default(),
             host,
             dc: dc.to_owned(),
-            listen,
-            toward,
+            door,
             graphite_away: false,
             dirty: None,
             telling: Episode::new("container events for the collector"),
@@ -91,7 +82,8 @@ impl Reporter {
         let note = self.note();
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            address: self.address(),
+            address: self.door.reached(self.host.address.parse().ok()),
+            tls: self.door.tls,
             dc: self.dc.clone(),
             state: if note.is_empty() { AgentState::Running } else { AgentState::Degraded },
             note,
@@ -169,19 +161,9 @@ impl Reporter {
         parts.join("; ")
     }
 
-    fn address(&self) -> String {
-        let listen = self.listen;
-        match self.host.address.parse() {
-            Ok(ip) if listen.ip().is_unspecified() => {
-                SocketAddr::new(ip, listen.port()).to_string()
-            }
-            _ => listen.to_string(),
-        }
-    }
-
     /// True if it is another one than before.
     fn find_address(&mut self) -> bool {
-        let found = address(self.toward).map(|ip| ip.to_string()).unwrap_or_default();
+        let found = self.door.own_address().map(|ip| ip.to_string()).unwrap_or_default();
         let modified = found != self.host.address;
         self.host.address = found;
         modified

@@ -1,14 +1,19 @@
 //! From the configuration to the parts of the daemon.
 
-use crate::config::Config;
+use crate::config::{Config, Sink};
 use crate::files::{self, Files, Known};
 use crate::measure::Measure;
 use crate::overview::Sources;
+use crate::report::Reporter;
 use crate::volume::Volume;
-use crate::{Error, roots};
+use crate::{Error, volumes};
 use common::carbon::Carbon;
+use common::center::{self, Center, Door};
+use common::container::Rules;
 use common::metric::Namer;
 use common::serve::Limits;
+use common::{docker, mesos};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -27,17 +32,43 @@ pub fn files(config: &Config, known: Vec<Known>) -> Result<Files, Error> {
     Files::resume(settings, known).map_err(Error::system("cannot follow files"))
 }
 
-/// Which directories there are.
-pub fn volumes(
-    config: &Config,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> watch::Receiver<Arc<Vec<Volume>>> {
-    let (list, volumes) = watch::channel(Arc::default());
-    if let Some(root) = config.log_agent.volumes_root.clone() {
-        tasks.spawn(roots::run(root, list, stop.clone()));
-    }
-    volumes
+/// For each question to the Mesos agent.
+const MESOS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where log volumes are looked for.
+pub fn volumes(config: &Config) -> Result<volumes::Settings, Error> {
+    let own = &config.log_agent;
+    let state = config.state_dir();
+    let rules = Rules { log_path: own.log_path.clone() };
+    let docker = config.node.docker.as_ref().map(|socket| docker::Settings {
+        socket: socket.clone(),
+        rules: rules.clone(),
+        last_good: Some(state.join("containers.json")),
+        ..docker::Settings::default()
+    });
+    let mesos = config
+        .node
+        .mesos_agent
+        .as_deref()
+        .map(|url| mesos::Agent::new(url, None, MESOS_TIMEOUT, rules));
+    let mesos = mesos
+        .transpose()
+        .map_err(|e| Error::Config { key: "[node] mesos_agent", why: e.to_string() })?;
+    // what is shipped into files must not be shipped again
+    let kept = match &own.sink {
+        Some(Sink::Dir(dir)) => Some(dir.clone()),
+        Some(Sink::Flume(_)) | None => None,
+    };
+    let ours = [config.node.state_dir.clone(), "/etc/qae".into()];
+    Ok(volumes::Settings {
+        docker,
+        mesos,
+        root: own.volumes_root.clone(),
+        memory: Some(state.join("volumes.json")),
+        docker_root: own.docker_root.clone(),
+        own: ours.into_iter().chain(kept).collect(),
+        pace: volumes::Pace::default(),
+    })
 }
 
 /// Tells the following thread each new list, until the stop.
@@ -81,4 +112,31 @@ pub async fn end(files: Files) {
     if tokio::task::spawn_blocking(move || files.stop()).await.is_err() {
         tracing::error!("ending the thread that follows files broke: a bug");
     }
+}
+
+/// Reports to the centre, if there is one.
+pub fn center(
+    config: &Config,
+    sources: Sources,
+    listen: SocketAddr,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Option<Center>, Error> {
+    let Some(api) = config.api.clone() else { return Ok(None) };
+    let toward = api.url.host().parse().ok();
+    let settings = center::Settings {
+        api,
+        node: config.node.name.clone(),
+        agent: "log-agent",
+        state_dir: config.state_dir(),
+        pace: center::Pace::default(),
+    };
+    let center = Center::start(settings, tasks, stop)
+        .map_err(|e| Error::Config { key: "[api] ca_file", why: e.to_string() })?;
+    let door = Door { listen, tls: config.node.tls.is_some(), toward };
+    let reporter = Reporter::new(sources, &config.node.dc, door);
+    let (out, reports) = watch::channel(reporter.report());
+    tasks.spawn(reporter.run(out, stop.clone()));
+    center.report(reports);
+    Ok(Some(center))
 }

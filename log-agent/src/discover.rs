@@ -12,6 +12,7 @@ mod copies;
 mod departed;
 mod found;
 mod look;
+mod marks;
 mod memory;
 mod rounds;
 mod scan;
@@ -28,7 +29,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -47,12 +48,14 @@ pub(crate) struct Bell {
     fd: OwnedFd,
     /// Sources whose readers found other bytes than they had consumed.
     suspects: Mutex<Vec<SourceId>>,
+    /// Files open now; readers open closed ones again.
+    open: AtomicUsize,
 }
 
 impl Bell {
     pub(crate) fn new() -> io::Result<Self> {
         let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Self { fd, suspects: Mutex::default() })
+        Ok(Self { fd, suspects: Mutex::default(), open: AtomicUsize::new(0) })
     }
 
     pub(crate) fn ring(&self) {
@@ -69,6 +72,18 @@ impl Bell {
         suspects.push(id);
         drop(suspects);
         self.ring();
+    }
+
+    pub(crate) fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closed(&self, it_was_open: bool) {
+        self.open.fetch_sub(usize::from(it_was_open), Ordering::Relaxed);
+    }
+
+    fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     fn heard(&self) -> Vec<SourceId> {
@@ -109,7 +124,6 @@ struct Follower {
     unplaced: Vec<SourceId>,
     /// Directories whose files are looked at every few milliseconds.
     busy: Vec<DirId>,
-    open: usize,
     most_open: usize,
     next_id: u64,
     next_departed: Instant,
@@ -144,7 +158,6 @@ impl Follower {
             round: 0,
             unplaced: Vec::new(),
             busy: Vec::new(),
-            open: 0,
             most_open,
             next_id: 0,
             next_departed: now,

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use common::center::Center;
 use common::moment::Moment;
 use common::serve::{Counts, Problem};
 use common::systemd::Pulse;
@@ -28,6 +29,7 @@ pub struct Face {
     sources: Sources,
     pulse: Arc<Pulse>,
     counts: Arc<Counts>,
+    center: Option<Center>,
 }
 
 impl Face {
@@ -37,6 +39,7 @@ impl Face {
         sources: Sources,
         pulse: Arc<Pulse>,
         counts: Arc<Counts>,
+        center: Option<Center>,
     ) -> Arc<Self> {
         Arc::new(Self {
             node: config.node.name.to_string(),
@@ -45,6 +48,7 @@ impl Face {
             sources,
             pulse,
             counts,
+            center,
         })
     }
 

@@ -20,15 +20,16 @@ pub mod files;
 mod http;
 pub mod identity;
 pub mod lines;
-pub mod live;
 mod measure;
 pub mod name;
 pub mod overview;
-mod roots;
+mod report;
 pub mod ship;
 pub mod source;
 mod tell;
 pub mod volume;
+pub mod volumes;
+
 use common::carbon::{self, Carbon};
 use common::reload::Reloads as _;
 use common::serve::{self, Counts};
@@ -37,7 +38,7 @@ use common::systemd::{Pulse, watchdog};
 use common::tls;
 use config::Config;
 use http::Face;
-use overview::Sources;
+use overview::{Finding, Sources};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -83,11 +85,13 @@ pub enum Error {
         part: &'static str,
     },
 }
+
 impl Error {
     fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { what, source }
     }
 }
+
 /// The daemon, from start to stop. `listener` is bound already, `tls` is what it speaks; `stop` ends it within 10 s.
 pub async fn run(
     config: Config,
@@ -104,16 +108,21 @@ pub async fn run(
     let carbon = Carbon::open(config.graphite.carbon(&state, splay))?;
     let tasks = TaskTracker::new();
     let files = assemble::files(&config, Vec::new())?;
-    let volumes = assemble::volumes(&config, &tasks, &stop.token);
-    tasks.spawn(assemble::hand_over(volumes, files.clone(), stop.token.clone()));
+    let found = volumes::watch(assemble::volumes(&config)?, &tasks, &stop.token);
+    tasks.spawn(assemble::hand_over(found.volumes, files.clone(), stop.token.clone()));
+
     let address = listener.local_addr().map_err(Error::system("local address"))?;
     let (counts, pulse) = (Arc::new(Counts::default()), Arc::new(Pulse::default()));
-    let sources = Sources { files: files.clone(), carbon: carbon.clone() };
-    let face = Face::new(&config, sources.clone(), pulse.clone(), counts.clone());
+    let finding =
+        Finding { figures: found.figures, engine: found.engine, docker: found.docker_stats };
+    let sources = Sources { finding, files: files.clone(), carbon: carbon.clone() };
+    let center = assemble::center(&config, sources.clone(), address, &tasks, &stop.token)?;
+    let face = Face::new(&config, sources.clone(), pulse.clone(), counts.clone(), center);
     let scheme = if config.certificate().is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
     let (limits, until) = (assemble::limits(&config), stop.token.clone());
     tasks.spawn(serve::serve_tls(listener, http::router(face), limits, counts, tls, until));
+
     let flush = CancellationToken::new();
     tasks.spawn({
         let (carbon, flush) = (carbon.clone(), flush.clone());
@@ -125,6 +134,7 @@ pub async fn run(
         let stop = stop.token.clone();
         async move { watchdog(&pulse, http::LONGEST_PAUSE, stop).await }
     });
+
     let died = tokio::select! {
         () = stop.token.cancelled() => None,
         part = assemble::death(&files) => Some(part),
@@ -137,6 +147,7 @@ pub async fn run(
     deadline.run("sending what waits", tasks.wait()).await;
     died.map_or(Ok(()), |part| Err(Error::Ended { part }))
 }
+
 /// Makes the state directory, for this user alone.
 fn state_dir(path: &Path) -> Result<(), Error> {
     std::fs::DirBuilder::new()
@@ -145,4 +156,3 @@ fn state_dir(path: &Path) -> Result<(), Error> {
         .create(path)
         .map_err(|source| Error::State { path: path.to_owned(), source })
 }
-pub mod volumes;

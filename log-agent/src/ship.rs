@@ -1,7 +1,5 @@
 //! Every line to a sink that acknowledges it, and where each file goes on, on disk.
 
-//! Shipping: lines leave for a sink, and count as shipped when it has acknowledged them.
-//! Shipping: lines leave for a sink, and count as shipped when it has acknowledged them.
 mod age;
 pub mod avro;
 pub mod batch;

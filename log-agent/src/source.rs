@@ -2,7 +2,8 @@
 //!
 //! The file is the buffer. The shipper and every viewer have a cursor of their own, `(generation, offset)`; a truncated or rewritten file
 //! begins a new generation, and a cursor of an older one starts again at its first byte. A reader that must not lie goes through
-//! [`Source::read_on`], which proves after each read that what lies before the cursor is still what was consumed.
+//! [`Source::read_on`], which gives nothing that the following thread has not seen, and proves after each read that what lies before the
+//! cursor and before the end as it was seen is still there.
 
 mod read;
 
@@ -65,6 +66,8 @@ pub struct Source {
     holds: AtomicUsize,
     /// In the list of what grew, or about to be.
     pub(crate) queued: AtomicBool,
+    /// In that list to tell of its start; changes only under the list's lock.
+    pub(crate) begins: AtomicBool,
 }
 
 /// What changes in a source's life.
@@ -79,6 +82,8 @@ pub(crate) struct Inner {
     pub(crate) seen: Mark,
     /// Where shipping starts in this generation; None until it is known that this is no copy of a file that is shipped already.
     pub(crate) start: Option<Mark>,
+    /// Whoever ships was told of that start.
+    pub(crate) told: bool,
     /// Where a reader found other bytes before its mark than it had consumed.
     pub(crate) suspected: Option<Place>,
     /// As far as readers of this generation that ship have got.
@@ -87,6 +92,8 @@ pub(crate) struct Inner {
     /// The last generations before this one: what is on its way may still be acknowledged, and a copy of them goes on from there.
     pub(crate) previous: VecDeque<Previous>,
     pub(crate) changed_ns: i128,
+    /// It had changed so shortly before it was last looked at that another change may have the same time.
+    pub(crate) fresh: bool,
     pub(crate) modified_ms: u64,
     /// None while too many are open: opened again by name when it is needed.
     pub(crate) file: Option<Arc<File>>,
@@ -109,6 +116,7 @@ impl Source {
             tide: OnceLock::new(),
             holds: AtomicUsize::new(0),
             queued: AtomicBool::new(false),
+            begins: AtomicBool::new(false),
         }
     }
 
@@ -202,11 +210,30 @@ impl Source {
     }
 
     /// Where shipping starts or starts again: what was acknowledged before, or the beginning of a new generation. None until it is known
-    /// what this file is (it may be the copy of one that is shipped already): the list of what grew names it again then. Whoever keeps a
-    /// journal writes a start that is not the first byte down before anything that is shipped later: nothing else tells of it.
+    /// what this file is (it may be the copy of one that is shipped already) and the list of what grew has named it since: copies are named
+    /// before their originals go on. Whoever keeps a journal takes the files in the order they are named in, and writes a start that is not
+    /// the first byte down before anything that is shipped later: nothing else tells of it.
     pub fn start(&self) -> Option<Place> {
         let inner = self.inner();
-        inner.start.map(|mark| Place { generation: inner.tide.generation, mark })
+        let start = inner.start.filter(|_| inner.told);
+        start.map(|mark| Place { generation: inner.tide.generation, mark })
+    }
+
+    /// Whether it is known where shipping starts, whoever was told.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.inner().start.is_some()
+    }
+
+    /// Whoever ships is being told of its start, if it is known.
+    pub(crate) fn tell_start(&self) {
+        let mut inner = self.inner();
+        inner.told |= inner.start.is_some();
+    }
+
+    /// Closes the file; whoever reads it opens it again by name.
+    pub(crate) fn close(&self) {
+        let closed = self.inner().file.take();
+        self.bell.closed(closed.is_some());
     }
 
     /// Says that everything before `place` is safe elsewhere. A place of a generation before counts for a

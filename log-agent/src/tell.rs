@@ -34,12 +34,11 @@ pub async fn systemd(sources: Sources, pulse: Arc<Pulse>, stop: CancellationToke
 }
 
 fn line(sources: &Sources) -> String {
-    let now = sources.overview();
-    let files: u64 = now.apps.values().map(|app| app.files).sum();
-    let carbon = sources.carbon.status();
-    let graphite = match carbon.state {
+    let figures = sources.files.figures();
+    let files: usize = figures.iter().map(|volume| volume.files).sum();
+    let graphite = match sources.carbon.status().state {
         State::Unreachable => "; Graphite is away, metrics wait on disk",
         _ => "",
     };
-    format!("{files} files in {} volumes of {} apps{graphite}", now.volumes, now.apps.len())
+    format!("{files} files in {} volumes{graphite}", figures.len())
 }

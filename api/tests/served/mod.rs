@@ -280,6 +280,7 @@ pub fn report(facts: &DadvisorFacts) -> Report {
     Report {
         version: "1".into(),
         address: "10.0.0.1:7001".into(),
+        tls: false,
         dc: "dc1".into(),
         state: AgentState::Running,
         note: String::new(),

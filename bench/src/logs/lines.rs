@@ -1,7 +1,7 @@
 //! A TCP sink of plain lines, for shippers that send them so: counts, and shows each line to whoever wants to see it.
 
-use super::arrived::{Arrived, Eye};
 use anyhow::Result;
+use e2e::logs::arrived::{Arrived, Eye};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

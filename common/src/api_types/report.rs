@@ -24,6 +24,9 @@ pub struct Report {
     pub version: String,
     /// Where it listens, `host:port`.
     pub address: String,
+    /// Whether it speaks TLS there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
     /// The node's data centre.
     pub dc: String,
     /// How it is.
@@ -32,7 +35,7 @@ pub struct Report {
     /// What it works without, in words.
     #[serde(default)]
     pub note: String,
-    /// Its own facts, by agent: dadvisor's are [`DadvisorFacts`].
+    /// Its own facts, by agent: dadvisor's are [`DadvisorFacts`], log-agent's [`LogAgentFacts`].
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub facts: serde_json::Value,
@@ -140,4 +143,57 @@ pub struct EndedFact {
     /// The kernel killed it for memory.
     #[serde(default)]
     pub oom: bool,
+}
+
+/// What log-agent knows: whose logs are here, and how far they are shipped. Its numbers are told anew about once a minute, everything else
+/// at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LogAgentFacts {
+    /// Where lines go; null if they are only shown.
+    #[serde(default)]
+    pub sink: Option<SinkFact>,
+    /// Instances with log volumes on this node, ended ones too, as long as their files are kept; by app and instance.
+    #[serde(default)]
+    pub instances: Vec<LogInstanceFact>,
+    /// Instances left out of the list, for it is too long.
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+/// Where lines go, and whether they do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SinkFact {
+    /// `flume` or `dir`.
+    pub kind: String,
+    /// Who takes them now: `flume1:4141`, a directory.
+    pub peer: String,
+    /// Whether the last batch was taken.
+    pub works: bool,
+    /// Why not, in words; empty if it was.
+    #[serde(default)]
+    pub failure: String,
+}
+
+/// The logs of one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LogInstanceFact {
+    /// The app.
+    pub app: AppId,
+    /// The instance.
+    pub instance: InstanceId,
+    /// When it ended; null while it runs.
+    #[serde(default)]
+    pub ended_at: Option<Moment>,
+    /// Files followed.
+    #[serde(default)]
+    pub files: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Of these, not acknowledged by the sink yet; 0 without one.
+    #[serde(default)]
+    pub lag_bytes: u64,
 }

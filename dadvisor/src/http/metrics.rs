@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use common::container::{Container, Source};
-use common::docker::Engine;
 use common::exposition::{self, Exposition, Labels, family};
 use common::figures::Figures;
 use common::metric::{Name, Value};
@@ -136,14 +135,7 @@ fn pass(own: &mut Figures<'_>, stats: &PassStats) {
 
 fn neighbours(own: &mut Figures<'_>, neighbours: &Neighbours) {
     own.carbon(&neighbours.carbon);
-    if let Some(engine) = &neighbours.docker {
-        let up = u64::from(matches!(engine, Engine::Up { .. }));
-        own.one("docker_up", "Whether the Docker engine answers.", Value::Int(up));
-    }
-    for (name, count) in &neighbours.docker_counts {
-        let name = format!("docker_{name}_total");
-        own.one(&name, "What following the Docker engine counts.", Value::Int(*count));
-    }
+    own.docker(neighbours.docker.as_ref(), &neighbours.docker_counts);
     if let Some(center) = &neighbours.center {
         own.center(center);
     }

@@ -86,6 +86,7 @@ impl From<http::Error> for Error {
                 Self::Http(cause.to_string())
             }
             http::Error::Protocol { cause, .. } => Self::Http(cause.to_string()),
+            http::Error::Socket { cause, .. } => Self::Http(cause),
         }
     }
 }

@@ -1,14 +1,7 @@
-//! What does not change about this host, and the address by which others reach it.
+//! What does not change about this host.
 
 use crate::kernel::Roots;
 use common::api_types::NodeFacts;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
-
-/// Addresses of documentation (RFC 5737, RFC 3849): the way to them is the way out. Nothing is ever sent there.
-const OUT: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
-];
 
 /// Processors, memory and kernel; what cannot be read is left at nothing.
 pub fn here(roots: &Roots) -> NodeFacts {
@@ -20,23 +13,6 @@ pub fn here(roots: &Roots) -> NodeFacts {
         docker: String::new(),
         address: String::new(),
     }
-}
-
-/// The address that this host uses on its way to the centre, else on its way out; none without a network. A centre on this very host
-/// says nothing about what others can use.
-pub fn address(toward: Option<IpAddr>) -> Option<IpAddr> {
-    let toward = toward.filter(|ip| !ip.is_loopback());
-    toward.into_iter().chain(OUT).find_map(|target| {
-        let any: IpAddr = match target {
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let socket = UdpSocket::bind((any, 0)).ok()?;
-        // connecting a datagram socket only looks up the route
-        socket.connect((target, 9)).ok()?;
-        let own = socket.local_addr().ok()?.ip();
-        (!own.is_unspecified() && !own.is_loopback()).then_some(own)
-    })
 }
 
 /// How many are in `0-3,8,10-11`.
@@ -70,12 +46,5 @@ mod tests {
             Roots { cgroup: "/sys/fs/cgroup".into(), proc: "/proc".into(), sys: "/sys".into() };
         let host = here(&roots);
         assert!(host.cpus > 0 && host.memory_bytes > 0 && !host.kernel.is_empty(), "{host:?}");
-    }
-
-    #[test]
-    fn an_address_is_one_that_others_can_use() {
-        for toward in [None, Some(Ipv4Addr::LOCALHOST.into())] {
-            assert!(address(toward).is_none_or(|ip| !ip.is_loopback() && !ip.is_unspecified()));
-        }
     }
 }

@@ -36,8 +36,8 @@ fn start() -> Running {
         Carbon::open(common::carbon::Settings::new(Vec::new(), PathBuf::from("/none"))).unwrap();
     let stats = Arc::clone(&docker_stats);
     let sources = Sources { seen, kills, events, onward, docker_stats: stats, passed, carbon };
-    let listen = SocketAddr::from(([127, 0, 0, 1], 7001));
-    let reporter = Reporter::new(sources, "dc1", NodeFacts::default(), listen, None);
+    let door = Door { listen: ([127, 0, 0, 1], 7001).into(), tls: false, toward: None };
+    let reporter = Reporter::new(sources, "dc1", NodeFacts::default(), door);
     let (out, report) = watch::channel(reporter.report());
     let stop = CancellationToken::new();
     let task = tokio::spawn(reporter.run(out, stop.clone()));

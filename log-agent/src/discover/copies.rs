@@ -3,7 +3,8 @@
 //! `copytruncate` copies a log to another name and then truncates it. Read as a new file, the copy would be shipped a second time; left
 //! out, what was not shipped yet would be lost with the truncation. So a new file whose first bytes are those of a followed one, of the
 //! generation before, or of one the journal remembers, is compared with it at the place that was acknowledged: the copy of a file that
-//! was truncated goes on from there. While the original is still whole, a file that equals it so far waits a little; if no truncation comes,
+//! was truncated goes on from there. A copy that ends before that place, because its original grew between the two steps, is found by the
+//! places that one was seen to reach. While the original is still whole, a file that equals it so far waits a little; if no truncation comes,
 //! it is a file of its own and shipped from its first byte.
 
 use super::Follower;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Originals compared with one new file: more of them begin alike only where nothing can be told apart anyway.
 const COMPARED: usize = 64;
+/// A copy waits for what was read of its original and is not acknowledged yet so many times as long as for a truncation.
+const ON_ITS_WAY: u32 = 30;
 /// Between two comparisons of files that wait, and the share of the time they may take.
 const AGAIN: Duration = Duration::from_millis(50);
 const SHARE: u32 = 20;
@@ -72,8 +75,16 @@ enum Origin {
     Own,
     /// It equals another one as far as it goes; that one is whole.
     Alike,
-    /// The copy of a generation of another file: go on where that was acknowledged; what is on its way may be acknowledged soon.
-    Copy { of: SourceId, mark: Mark, waits: bool },
+    /// The copy of a generation of another file: so far it is shipped; it waits that long for what may show more.
+    Copy { of: SourceId, found: Found, waits: Duration },
+}
+
+/// What a copy has of a generation.
+struct Found {
+    /// As far as that was acknowledged, or nearly: go on there.
+    start: Mark,
+    /// It has everything before.
+    copied: u64,
 }
 
 impl Follower {
@@ -92,9 +103,8 @@ impl Follower {
         }
         for id in std::mem::take(&mut self.held) {
             let followed = self.followed.get(&id);
-            let ended = followed.and_then(|f| f.ended).is_some_and(|e| e.round == self.round);
-            let busy = followed.is_some_and(|f| self.is_busy(f.vol));
-            if ended || busy || self.has_undecided_copy(id) {
+            let early = followed.is_some_and(|f| self.is_early(f));
+            if early || self.has_undecided_copy(id) {
                 self.held.push(id);
             } else {
                 self.release(id);
@@ -102,9 +112,19 @@ impl Follower {
         }
     }
 
+    /// Whether the copies of a generation that ended may not be found yet. A copy is made before its original is truncated, so its notice is
+    /// there in the round after; where notices were lost or are none it takes a look at everything.
+    fn is_early(&self, followed: &Followed) -> bool {
+        let (Some(ended), Some(vol)) = (followed.ended, self.vols.get(&followed.vol)) else {
+            return false;
+        };
+        let deaf = vol.deaf || vol.blind || vol.storm.is_some();
+        ended.round == self.round || !vol.todo.is_empty() || (deaf && vol.last_scan <= ended.at)
+    }
+
     /// Before everything in a volume was found nothing is decided there: an original may come yet.
     fn is_busy(&self, vol: VolId) -> bool {
-        self.vols.get(&vol).is_some_and(|v| !v.todo.is_empty())
+        self.vols.get(&vol).is_some_and(|v| !v.todo.is_empty() || v.deaf)
     }
 
     fn settle_undecided(&mut self, now: Instant) {
@@ -121,11 +141,12 @@ impl Follower {
             // what cannot be read cannot be compared
             let mut start = Mark::START;
             match self.origin(id, &source, now).unwrap_or(Origin::Own) {
-                Origin::Alike | Origin::Copy { waits: true, .. } if quiet < pace => continue,
-                Origin::Copy { mark, of, .. } => {
-                    start = mark;
+                Origin::Alike if quiet < pace => continue,
+                Origin::Copy { waits, .. } if quiet < waits => continue,
+                Origin::Copy { found, of, .. } => {
+                    start = found.start;
                     if let Some(ended) = self.followed.get_mut(&of).and_then(|f| f.ended.as_mut()) {
-                        ended.copied = ended.copied.max(source.len());
+                        ended.copied = ended.copied.max(found.copied);
                     }
                 }
                 Origin::Own | Origin::Alike if self.has_undecided_copy(id) => continue,
@@ -141,7 +162,7 @@ impl Follower {
             inner.acknowledged = start;
             inner.read_to = inner.read_to.max(start.offset);
             drop(inner);
-            self.shared.woken.push(&source);
+            self.shared.woken.begin(&source);
         }
         let followed = &self.followed;
         self.undecided.retain(|id| followed.get(id).is_some_and(|f| f.undecided));
@@ -165,12 +186,17 @@ impl Follower {
             };
             for before in before {
                 let (mark, on_its_way) = acknowledged(other, before);
-                let before = Before { mark, ..*before };
-                if copy_of(source, &before)? {
-                    // what was read of it may be acknowledged still
-                    return Ok(Origin::Copy { of: candidate, mark, waits: on_its_way });
+                if let Some(found) = copy_of(source, before, mark)? {
+                    let pace = self.shared.settings.pace.copy;
+                    let waits = match () {
+                        // what was read of it may be acknowledged still
+                        () if on_its_way => pace * ON_ITS_WAY,
+                        // the rest of it may still be written
+                        () if found.start.offset < mark.offset => pace,
+                        () => Duration::ZERO,
+                    };
+                    return Ok(Origin::Copy { of: candidate, found, waits });
                 }
-                // the rest of it may still be written
                 alike |= before.head.begins(first) && source.len() < mark.offset;
             }
             // two new files that are alike wait for nothing from each other
@@ -192,7 +218,7 @@ impl Follower {
     }
 
     /// Whether a file that waits is a copy of an ended generation.
-    fn has_undecided_copy(&self, original: SourceId) -> bool {
+    pub(super) fn has_undecided_copy(&self, original: SourceId) -> bool {
         let Some(of) = self.followed.get(&original) else { return false };
         let waits = self.undecided.iter().filter_map(|id| self.followed.get(id));
         let mut waits = waits.filter(|f| f.undecided && f.vol == of.vol);
@@ -200,7 +226,7 @@ impl Follower {
             f.source.id() != original && {
                 of.before.iter().any(|before| {
                     let (mark, _) = acknowledged(&of.source, before);
-                    copy_of(&f.source, &Before { mark, ..*before }).unwrap_or(false)
+                    copy_of(&f.source, before, mark).is_ok_and(|found| found.is_some())
                 })
             }
         })
@@ -208,7 +234,7 @@ impl Follower {
 }
 
 /// How far an ended generation is acknowledged by now, and whether more of it was read.
-fn acknowledged(source: &Source, before: &Before) -> (Mark, bool) {
+pub(super) fn acknowledged(source: &Source, before: &Before) -> (Mark, bool) {
     let inner = source.inner();
     match inner.previous.iter().find(|p| Some(p.generation) == before.generation) {
         Some(now) => (now.acknowledged, now.read_to > now.acknowledged.offset),
@@ -216,16 +242,37 @@ fn acknowledged(source: &Source, before: &Before) -> (Mark, bool) {
     }
 }
 
-/// Whether a file has what was acknowledged of a generation.
-fn copy_of(source: &Source, old: &Before) -> io::Result<bool> {
+/// What a file has of a generation that was acknowledged as far as `mark`; None if it is no copy of that.
+fn copy_of(source: &Source, old: &Before, mark: Mark) -> io::Result<Option<Found>> {
     let mut first = [0; HASHED];
     let got = source.fill_at(0, &mut first)?;
     let born = source.identity().birth;
     let born = born.map(|(s, ns)| i128::from(s) * 1_000_000_000 + i128::from(ns));
-    Ok(born.is_none_or(|born| born <= old.until_ns)
-        && old.head.begins(&first[..got])
-        && source.len() >= old.mark.offset
-        && source.still(&old.mark)?)
+    if born.is_some_and(|born| born > old.until_ns) || !old.head.begins(&first[..got]) {
+        return Ok(None);
+    }
+    let len = source.len();
+    let acknowledged = len >= mark.offset && source.still(&mark)?;
+    if len >= mark.offset && !acknowledged {
+        return Ok(None);
+    }
+    let mut reached = None;
+    for place in old.marks.within(len) {
+        if source.still(place)? {
+            reached = Some(*place);
+            break;
+        }
+    }
+    let copied = reached.map_or(0, |reached| reached.offset);
+    Ok(match (acknowledged, reached) {
+        (true, _) if mark.offset > 0 => {
+            Some(Found { start: mark, copied: copied.max(mark.offset) })
+        }
+        // nothing was acknowledged, or more than the copy has
+        (true, Some(_)) => Some(Found { start: mark, copied }),
+        (false, Some(start)) => Some(Found { start, copied }),
+        (_, None) => None,
+    })
 }
 
 /// Whether the shorter of two files is the beginning of the other, by its last bytes.

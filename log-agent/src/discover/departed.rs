@@ -11,6 +11,12 @@ use std::time::{Duration, Instant};
 const OFTEN: Duration = Duration::from_millis(100);
 const SELDOM: Duration = Duration::from_secs(1);
 
+/// Names an open file has in its file system.
+fn links(source: &Source) -> Option<u64> {
+    let file = source.inner().file.clone()?;
+    crate::beneath::stat(&*file).ok().map(|stat| stat.links)
+}
+
 impl Follower {
     /// Finds out what became of files that lost their name in this round.
     pub(super) fn mind_unplaced(&mut self, now: Instant) {
@@ -22,9 +28,8 @@ impl Follower {
             if source.state() == State::Deleted {
                 continue;
             }
-            let file = source.inner().file.clone();
-            let named =
-                file.as_ref().is_none_or(|f| rustix::fs::fstat(&**f).is_ok_and(|s| s.st_nlink > 0));
+            // of a closed one nobody knows
+            let named = links(&source).is_none_or(|links| links > 0);
             let Some(of) = self.vols.get_mut(&vol) else { continue };
             let busy = !of.todo.is_empty();
             if named && (busy || followed.searched.is_none()) {
@@ -52,7 +57,7 @@ impl Follower {
         self.look(id, now);
         source.inner().tide.state = State::Deleted;
         source.publish();
-        if source.start().is_some() {
+        if source.is_decided() {
             self.shared.woken.push(source);
         }
         if let Some(vol) = self.vols.get_mut(&vol) {
@@ -88,6 +93,10 @@ impl Follower {
                 active |= quiet < SELDOM * 2;
                 let source = followed.source.clone();
                 if quiet >= pace.linger && self.settled(&source) && !source.is_held() {
+                    if links(&source).is_some_and(|links| links > 0) {
+                        // it was moved out of the volume, and may come back
+                        self.remember(&source);
+                    }
                     self.let_go(&source);
                 }
             }
@@ -119,8 +128,11 @@ impl Follower {
 
     /// At the end of the process: deleted files that are open nowhere but here are gone with it.
     pub(super) fn part(&mut self) {
+        // their new generations are not let go on: the next process must find their copies first
         for id in std::mem::take(&mut self.held) {
-            self.release(id);
+            if !self.has_undecided_copy(id) {
+                self.count_lost(id);
+            }
         }
         let deleted: Vec<SourceId> =
             self.vols.values().flat_map(|vol| vol.deleted.iter().copied()).collect();
@@ -144,7 +156,6 @@ impl Follower {
 
     /// Lets a source go; what was not acknowledged of it is a gap.
     pub(super) fn give_up(&mut self, source: &Arc<Source>, why: Why) {
-        self.release(source.id());
         let vol = self.followed.get(&source.id()).map(|f| f.vol);
         if let (Some(vol), true) = (vol, self.shared.settings.ships) {
             let (from, to) = (source.acknowledged_to().mark.offset, source.len());
@@ -155,6 +166,7 @@ impl Follower {
 
     fn let_go(&mut self, source: &Arc<Source>) {
         let id = source.id();
+        self.count_lost(id);
         let Some(Followed { vol, before, .. }) = self.followed.remove(&id) else { return };
         let identity = source.identity();
         self.heads.remove(identity.head, id);
@@ -166,11 +178,9 @@ impl Follower {
             vol.sources.remove(&id);
             vol.deleted.remove(&id);
         }
-        {
-            let mut inner = source.inner();
-            inner.tide.state = State::Deleted;
-            self.open -= usize::from(inner.file.take().is_some());
-        }
+        // nobody opens it again from here on
+        source.inner().tide.state = State::Deleted;
+        source.close();
         source.publish();
         self.shared.shown().sources.remove(&id);
         self.set_changed = true;

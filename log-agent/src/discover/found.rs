@@ -1,8 +1,10 @@
 //! A file under a name: one that is followed already, one the journal remembers, or a new one.
 
 use super::Follower;
-use super::tree::{Before, DirId, Followed, VolId, What};
+use super::marks::Marks;
+use super::tree::{Before, DirId, Followed, Task, VolId, What};
 use crate::beneath::{Root, Stat};
+use crate::files::Why;
 use crate::identity::{HASHED, Head, Identity, Mark, Seen, Verdict, judge};
 use crate::name::FileName;
 use crate::source::{Inner, Source, SourceId, State, Tide};
@@ -34,7 +36,9 @@ impl Follower {
     ) -> What {
         let Some(root) = self.root(vol) else { return What::No("gone") };
         if let Some(id) = self.by_inode.get(&(root.dev(), ino)).copied() {
-            return self.moved(id, vol, at, name, root).unwrap_or(What::No("hard_link"));
+            if !self.is_another(id, &root, name) {
+                return self.moved(id, vol, at, name, root).unwrap_or(What::No("hard_link"));
+            }
         }
         if !self.memory.has(ino) && !self.wanted.admits(name) {
             return What::No("excluded");
@@ -50,6 +54,35 @@ impl Follower {
             },
             Ok(_) => What::No("replaced"),
             Err(refused) => What::No(refused.reason()),
+        }
+    }
+
+    /// Whether a file has the inode of a followed one that was deleted while it was closed; that one is let go then. The inode of an open
+    /// file is not used again.
+    fn is_another(&mut self, id: SourceId, root: &Root, name: &FileName) -> bool {
+        let Some(source) = self.followed.get(&id).map(|f| f.source.clone()) else { return false };
+        let (known, open) = (source.identity().birth, source.inner().file.is_some());
+        if open || known.is_none() {
+            return false;
+        }
+        let another = root.open_file(name).is_ok_and(|(_, stat)| stat.birth != known);
+        if another {
+            self.give_up(&source, Why::Closed);
+        }
+        another
+    }
+
+    /// A followed file is closed and not under its name any more: it was renamed, deleted, or its inode is another file's by now.
+    pub(super) fn not_under_its_name(&mut self, id: SourceId) {
+        let Some(followed) = self.followed.get_mut(&id) else { return };
+        let Some((dir, key)) = followed.at.take() else { return };
+        self.unplaced.push(id);
+        let vol = followed.vol;
+        if let Some(dir) = self.dirs.get_mut(&dir) {
+            dir.slots.remove(&key);
+        }
+        if let Some(vol) = self.vols.get_mut(&vol) {
+            vol.todo.push_back(Task::Check(dir, key));
         }
     }
 
@@ -121,8 +154,7 @@ impl Follower {
             }
             _ => {
                 let (head, mark) = (known.identity.head, known.mark);
-                let before =
-                    Some(Before { generation: None, head, mark, until_ns: stat.changed_ns });
+                let before = Some(Before::new(None, head, mark, stat.changed_ns));
                 Recalled { before, state, ..new }
             }
         })
@@ -154,21 +186,25 @@ impl Follower {
             tide: Tide { len: resumed.offset, generation: 0, state },
             seen: resumed,
             start,
+            told: start.is_some(),
             suspected: None,
             read_to: resumed.offset,
             acknowledged: resumed,
             previous: VecDeque::new(),
             changed_ns: 0,
+            fresh: true,
             modified_ms: stat.modified_ms,
             file: Some(Arc::new(file)),
         };
         let source = Arc::new(Source::new(id, self.shared.bell.clone(), inner));
-        self.open += 1;
+        self.shared.bell.opened();
         self.by_inode.insert((stat.dev, stat.ino), id);
         self.heads.add(identity.head, id);
-        if let Some(before) = before {
+        if let Some(before) = &before {
             self.heads.add(before.head, id);
         }
+        let mut marks = Marks::default();
+        marks.add(resumed);
         let followed = Followed {
             source: source.clone(),
             vol,
@@ -177,6 +213,7 @@ impl Follower {
             undecided: start.is_none(),
             waits: false,
             grown: now,
+            marks,
             before: before.into_iter().collect(),
             ended: None,
             searched: None,

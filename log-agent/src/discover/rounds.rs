@@ -43,7 +43,7 @@ impl Follower {
                     );
                     for vol in self.vols.values_mut() {
                         vol.next_scan = now;
-                        vol.urgent = true;
+                        (vol.urgent, vol.deaf) = (true, true);
                     }
                 }
                 Notice::Gone(dir) => self.unwatched(*dir),
@@ -118,7 +118,7 @@ impl Follower {
         self.figures_changed = true;
         for id in of.dirs.clone() {
             if let Some(wd) = self.dirs.get_mut(&id).and_then(|dir| dir.wd.take()) {
-                self.watches.forget(wd);
+                self.watches.forget(wd, id);
             }
         }
     }
@@ -159,7 +159,7 @@ impl Follower {
         }
     }
 
-    fn files_of(dir: &Dir) -> Vec<SourceId> {
+    pub(super) fn files_of(dir: &Dir) -> Vec<SourceId> {
         dir.slots
             .values()
             .filter_map(|slot| match slot.what {
@@ -221,7 +221,7 @@ impl Follower {
                 continue;
             }
             vol.storm = vol.storm.filter(|_| !stormed);
-            (vol.blind, vol.urgent) = (false, false);
+            (vol.blind, vol.urgent, vol.deaf) = (false, false, false);
             (vol.last_scan, vol.spent) = (now, Duration::ZERO);
             self.rescan(id, now);
             let pace = self.shared.settings.pace.rescan;
@@ -230,7 +230,7 @@ impl Follower {
                 vol.next_scan = now + if vol.blind { BLIND.min(pace) } else { pace };
             }
         }
-        if self.open > self.most_open {
+        if self.shared.bell.open() > self.most_open {
             self.close_idle(now);
         }
     }
@@ -268,11 +268,11 @@ impl Follower {
         let sources: Vec<SourceId> =
             self.vols.get(&id).map(|v| v.sources.iter().copied().collect()).unwrap_or_default();
         for source in sources {
-            let closed =
-                self.followed.get(&source).is_some_and(|f| f.source.inner().file.is_none());
-            let grown = self.look(source, now);
-            if closed && !grown {
-                self.close(source);
+            let Some(followed) = self.followed.get(&source) else { continue };
+            let of = followed.source.clone();
+            let closed = of.inner().file.is_none();
+            if !self.look(source, now) && closed {
+                of.close();
             }
         }
     }
@@ -288,18 +288,15 @@ impl Follower {
                     && now.duration_since(f.grown) >= self.shared.settings.pace.idle
             })
             .filter(|(_, f)| self.settled(&f.source) && !f.source.is_held())
+            .filter(|(_, f)| f.source.inner().file.is_some())
             .map(|(id, f)| (f.grown, *id))
             .collect();
         idle.sort_unstable();
-        let most = self.open.saturating_sub(self.most_open - self.most_open / 10);
-        for (_, id) in idle.into_iter().take(most) {
-            self.close(id);
+        let open = self.shared.bell.open();
+        let most = open.saturating_sub(self.most_open - self.most_open / 10);
+        for followed in idle.into_iter().take(most).filter_map(|(_, id)| self.followed.get(&id)) {
+            followed.source.close();
         }
-    }
-
-    fn close(&mut self, id: SourceId) {
-        let Some(followed) = self.followed.get(&id) else { return };
-        self.open -= usize::from(followed.source.inner().file.take().is_some());
     }
 
     /// When there is something to do even if nothing is told.

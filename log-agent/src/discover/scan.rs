@@ -94,7 +94,11 @@ impl Follower {
         let mut room = limits.files.saturating_sub(vol.sources.len());
         for entry in entries {
             let known = old.remove(&entry.name[..]);
-            let same = known.filter(|slot| slot.ino == entry.ino && !passing(slot.what));
+            // what was left out for want of room is not looked at again before there is some
+            let still_over = |slot: &Slot| slot.what == What::No("too_many") && room == 0;
+            let same = known.filter(|slot| slot.ino == entry.ino).filter(|slot| {
+                !passing(slot.what) || (entry.kind == Kind::File && still_over(slot))
+            });
             let key: Box<[u8]> = entry.name.into();
             match (same, entry.kind) {
                 (Some(slot), _) => {

@@ -109,9 +109,10 @@ impl Lab {
         while !done(self) {
             assert!(
                 Instant::now() < until,
-                "never: {what}; shipped {:?}; {:?}",
-                self.text(),
-                self.files.figures()
+                "never: {what}; shipped {:?}; {:?}; {:#?}",
+                self.text().chars().take(2_000).collect::<String>(),
+                self.files.figures(),
+                self.files.all()
             );
             for source in self.files.woken().wait(Duration::from_millis(10), 64) {
                 self.shipped.ship(&source);

@@ -1,5 +1,6 @@
 //! What the follower remembers of volumes, directories and files.
 
+use super::marks::Marks;
 use crate::beneath::Root;
 use crate::files::Why;
 use crate::identity::{Head, Mark};
@@ -37,8 +38,10 @@ pub(super) struct Vol {
     pub(super) last_scan: Instant,
     /// Time its work took since then.
     pub(super) spent: Duration,
-    /// Notices were lost.
+    /// To be looked at soon.
     pub(super) urgent: bool,
+    /// Notices were lost since the last look at everything.
+    pub(super) deaf: bool,
     /// Some directory has no watch: it is looked at often.
     pub(super) blind: bool,
     /// Births, renames and deaths in the second that began then.
@@ -128,6 +131,8 @@ pub(super) struct Followed {
     pub(super) waits: bool,
     /// When it was last seen to have grown.
     pub(super) grown: Instant,
+    /// Places this generation was seen to reach.
+    pub(super) marks: Marks,
     /// The last generations before this one: what a copy of them can be recognised by.
     pub(super) before: Vec<Before>,
     /// A generation ended in an earlier round, and the next one waits until its copies are found.
@@ -139,7 +144,7 @@ pub(super) struct Followed {
 }
 
 /// A generation that was truncated.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Before {
     /// None: it is known from the journal.
     pub(super) generation: Option<u64>,
@@ -148,12 +153,21 @@ pub(super) struct Before {
     pub(super) mark: Mark,
     /// It was truncated not after that, in nanoseconds since 1970: a file born later is no copy.
     pub(super) until_ns: i128,
+    /// Places it was seen to reach.
+    pub(super) marks: Marks,
+}
+
+impl Before {
+    pub(super) fn new(generation: Option<u64>, head: Head, mark: Mark, until_ns: i128) -> Self {
+        Self { generation, head, mark, until_ns, marks: Marks::default() }
+    }
 }
 
 /// A generation whose loss is not known yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
     pub(super) round: u64,
+    pub(super) at: Instant,
     pub(super) read_to: u64,
     pub(super) end: u64,
     /// As far as its copies go.

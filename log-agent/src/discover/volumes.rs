@@ -4,7 +4,7 @@ use super::Follower;
 use super::tree::{Dir, DirId, Task, Vol, VolId, What, Writes};
 use crate::beneath::Root;
 use crate::files::{Known, Why};
-use crate::source::SourceId;
+use crate::source::{Source, SourceId};
 use crate::volume::Volume;
 use common::logging::Episode;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -61,6 +61,7 @@ impl Follower {
                 last_scan: now,
                 spent: Duration::ZERO,
                 urgent: true,
+                deaf: false,
                 blind: false,
                 events: (now, 0),
                 storm: None,
@@ -147,7 +148,7 @@ impl Follower {
     pub(super) fn drop_dir(&mut self, id: DirId, reason: Option<&'static str>) {
         let Some(dir) = self.dirs.remove(&id) else { return };
         if let Some(wd) = dir.wd {
-            self.watches.forget(wd);
+            self.watches.forget(wd, id);
         }
         if let Some(vol) = self.vols.get_mut(&dir.vol) {
             vol.dirs.retain(|d| *d != id);
@@ -176,6 +177,20 @@ impl Follower {
         self.figures_changed = true;
     }
 
+    /// Remembers of a file that is let go what the journal would: a generation of which nothing was acknowledged, or of which it is not known
+    /// yet whether it is a copy, counts for nothing.
+    pub(super) fn remember(&mut self, source: &Source) {
+        let Some(followed) = self.followed.get(&source.id()) else { return };
+        let (mut identity, mut mark) = (source.identity(), source.acknowledged_to().mark);
+        if mark.offset == 0 || !source.is_decided() {
+            let Some(before) = followed.before.last() else { return };
+            (identity.head, mark) = (before.head, super::copies::acknowledged(source, before).0);
+        }
+        if mark.offset > 0 {
+            self.memory.let_go(Known { identity, mark, name: (*source.name()).clone() });
+        }
+    }
+
     /// Forgets a volume. What was acknowledged of its files is remembered: it may come back.
     fn drop_volume(&mut self, id: VolId) {
         let top = self.vols.get(&id).and_then(|vol| vol.dirs.first().copied());
@@ -187,12 +202,7 @@ impl Follower {
         for source in sources {
             let Some(followed) = self.followed.get(&source) else { continue };
             let source = followed.source.clone();
-            let (name, place) = (source.name(), source.acknowledged_to());
-            self.memory.remember(Known {
-                identity: source.identity(),
-                mark: place.mark,
-                name: (*name).clone(),
-            });
+            self.remember(&source);
             self.give_up(&source, Why::VolumeGone);
         }
         self.unplaced.retain(|s| self.followed.contains_key(s));

@@ -72,7 +72,11 @@ impl Watches {
         Ok(wd)
     }
 
-    pub(super) fn forget(&mut self, wd: i32) {
+    /// Ends the watch of a directory, unless it is another one's by now: a directory that was renamed keeps its watch.
+    pub(super) fn forget(&mut self, wd: i32, dir: DirId) {
+        if self.dirs.get(&wd) != Some(&dir) {
+            return;
+        }
         self.dirs.remove(&wd);
         if let Some(fd) = &self.fd {
             // it fails when the kernel removed the watch with the directory: the same in the end

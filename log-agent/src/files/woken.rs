@@ -1,4 +1,4 @@
-//! The list of files that grew: each once, however often it was written.
+//! The list of files that grew: each once, however often it was written, and once more when it becomes known where its shipping starts.
 
 use crate::source::Source;
 use std::collections::VecDeque;
@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For threads that ship; bounded by the number of files.
+/// For threads that ship; bounded by twice the number of files.
 #[derive(Debug, Default)]
 pub struct Woken {
     list: Mutex<List>,
@@ -15,7 +15,8 @@ pub struct Woken {
 
 #[derive(Debug, Default)]
 struct List {
-    sources: VecDeque<Arc<Source>>,
+    /// In the order they came; with whether it tells of a start.
+    sources: VecDeque<(Arc<Source>, bool)>,
     closed: bool,
 }
 
@@ -32,13 +33,21 @@ impl Woken {
             }
             list = self.bell.wait_timeout(list, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let taken: Vec<_> = {
-            let most = most.min(list.sources.len());
-            list.sources.drain(..most).collect()
-        };
-        for source in &taken {
-            // before it is read: what is written from now on names it again
-            source.queued.store(false, Ordering::Release);
+        let mut taken: Vec<Arc<Source>> = Vec::with_capacity(most.min(list.sources.len()));
+        while taken.len() < most {
+            let Some((source, begins)) = list.sources.pop_front() else { break };
+            if !begins {
+                // before it is read: what is written from now on names it again
+                source.queued.store(false, Ordering::Release);
+            } else if taken.iter().any(|s| s.id() == source.id()) {
+                // it would be read at its earlier place, before what stands between
+                list.sources.push_front((source, begins));
+                break;
+            } else {
+                source.begins.store(false, Ordering::Relaxed);
+                source.tell_start();
+            }
+            taken.push(source);
         }
         taken
     }
@@ -52,10 +61,22 @@ impl Woken {
     pub(crate) fn push(&self, source: &Arc<Source>) {
         if !source.queued.swap(true, Ordering::AcqRel) {
             let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-            list.sources.push_back(source.clone());
+            list.sources.push_back((source.clone(), false));
             drop(list);
             self.bell.notify_one();
         }
+    }
+
+    /// Tells of a file's start, behind everything that was told before: the start of a copy is known before its original goes on.
+    pub(crate) fn begin(&self, source: &Arc<Source>) {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if source.begins.swap(true, Ordering::Relaxed) {
+            // of a generation that ended meanwhile
+            list.sources.retain(|(other, begins)| !begins || other.id() != source.id());
+        }
+        list.sources.push_back((source.clone(), true));
+        drop(list);
+        self.bell.notify_one();
     }
 
     /// No more will come.

@@ -1,7 +1,7 @@
 //! `/metrics`: apps on this node as `qae_log_*`, this daemon as `log_agent_*`.
 
 use super::Face;
-use crate::overview::{App, Overview};
+use crate::overview::{App, Finding, Overview};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -25,10 +25,14 @@ pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
     own.labelled("build_info", "The version, in a label.", &version, Value::Int(1));
     own.process(face.started.unix_ms());
     following(&mut own, &now);
+    finding(&mut own, &face.sources.finding);
     let rounds = face.sources.files.rounds();
     own.one("rounds_total", "Times files were looked at.", Value::Int(rounds));
     own.http(&face.counts);
     own.carbon(&face.sources.carbon.status());
+    if let Some(center) = &face.center {
+        own.center(&center.status());
+    }
     let pieces = stream::iter(out.pieces().map(Ok::<_, Infallible>));
     ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], Body::from_stream(pieces)).into_response()
 }
@@ -36,6 +40,13 @@ pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
 fn following(own: &mut Figures<'_>, now: &Overview) {
     own.one("volumes", "Log volumes followed.", Value::Int(now.volumes));
     own.one("volumes_unreadable", "Of these, not readable now.", Value::Int(now.faulty));
+}
+
+fn finding(own: &mut Figures<'_>, finding: &Finding) {
+    for (name, value) in finding.figures.borrow().all() {
+        own.one(&format!("volumes_{name}"), "What finding log volumes does.", Value::Int(value));
+    }
+    own.docker(finding.engine().as_ref(), &finding.docker.all());
 }
 
 fn one_app(out: &mut Exposition, labels: &Labels, app: &App) {

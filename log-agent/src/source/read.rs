@@ -1,6 +1,6 @@
 //! Reading a source at an offset.
 
-use super::{Place, Source};
+use super::{Place, Source, State};
 use crate::beneath::Refused;
 use crate::identity::{HASHED, Mark};
 use rustix::fs::SeekFrom;
@@ -39,8 +39,9 @@ impl Source {
         }
     }
 
-    /// Reads on from a place, and proves afterwards that the file was not truncated and written anew before or during the read: the bytes
-    /// before the place are still those that were consumed. This is the shipper's way.
+    /// Reads on from a place as far as the following thread has seen, and proves afterwards that the file was not truncated and written
+    /// anew before or during the read: the bytes before the place are still those that were consumed, and those before the end that was
+    /// seen are still those. What nobody but the reader had seen could not be recognised again in a copy. This is the shipper's way.
     pub fn read_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
         let Some(read) = self.proven(place, buf)? else { return Ok(Step::Restart) };
         {
@@ -70,7 +71,9 @@ impl Source {
             }
             inner.seen
         };
-        let read = self.read_at(place.mark.offset, buf)?;
+        let most = usize::try_from(seen.offset.saturating_sub(place.mark.offset));
+        let most = most.unwrap_or(usize::MAX).min(buf.len());
+        let read = self.read_at(place.mark.offset, &mut buf[..most])?;
         // near the beginning of a file little or nothing lies before the place: what the follower saw of it must be there, too
         let proven = self.still(&place.mark)?
             && (seen.offset <= place.mark.offset || seen.is_nul() || self.still(&seen)?);
@@ -140,6 +143,9 @@ impl Source {
         if let Some(file) = &inner.file {
             return Ok(file.clone());
         }
+        if inner.tide.state == State::Deleted {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let (file, stat) = inner.root.open_file(&inner.name).map_err(|refused| match refused {
             Refused::System(error) => error,
             Refused::Gone => io::ErrorKind::NotFound.into(),
@@ -152,6 +158,7 @@ impl Source {
         }
         let file = Arc::new(file);
         inner.file = Some(file.clone());
+        self.bell.opened();
         Ok(file)
     }
 }

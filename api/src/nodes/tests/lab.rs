@@ -114,6 +114,7 @@ pub(crate) fn report(facts: &DadvisorFacts) -> Report {
     Report {
         version: "1.2".into(),
         address: "0.0.0.0:7001".into(),
+        tls: false,
         dc: "dc2".into(),
         state: AgentState::Running,
         note: String::new(),

@@ -8,6 +8,7 @@ fn report(note: &str) -> Report {
     Report {
         version: "1".into(),
         address: "127.0.0.1:7001".into(),
+        tls: false,
         dc: "dc1".into(),
         state: AgentState::Running,
         note: note.into(),

@@ -1,0 +1,5 @@
+//! The built log-agent: hostile volumes, faults and kills before a real Flume.
+//!
+//! Run with `--test-threads=1`: they load the machine.
+
+mod hostile;
