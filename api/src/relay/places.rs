@@ -55,8 +55,10 @@ mod tests {
     use super::*;
 
     fn frame(kind: &str, source: &str, generation: u64, at: u64) -> Peek {
-        let (kind, source) = (kind.to_owned(), source.to_owned());
-        Peek { kind, source, generation, offset: at, next: at, to: at, ..Peek::default() }
+        let text = format!(
+            r#"{{"type":"{kind}","source":"{source}","generation":{generation},"offset":{at},"next":{at},"to":{at}}}"#
+        );
+        crate::relay::frame::peek(&text).unwrap()
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub const AGENT: &str = "log-agent";
 /// A way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    /// `http://host-17:7002`, without a path.
+    /// `http://host-17:7002` or `https://...`, without a path.
     pub base: String,
     /// Why it may not work.
     pub care: Option<String>,
@@ -34,5 +34,6 @@ pub fn way(world: &World, instance: &Instance, reached: Option<String>) -> Resul
     let address =
         address.ok_or_else(|| format!("the log-agent of node {shown} tells no address"))?;
     let care = agent.silent.then(|| format!("the log-agent of node {shown} is silent"));
-    Ok(Way { base: format!("http://{address}"), care })
+    let scheme = if agent.tls { "https" } else { "http" };
+    Ok(Way { base: format!("{scheme}://{address}"), care })
 }

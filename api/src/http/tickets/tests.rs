@@ -8,11 +8,16 @@ use proptest::prelude::*;
 
 /// The way in where the node's log-agent tells this address.
 fn door_at(address: &str, silent: bool) -> Door {
+    door_of(address, false, silent)
+}
+
+fn door_of(address: &str, tls: bool, silent: bool) -> Door {
     let mut world = World::new(Cursor { epoch: "e".into(), seq: 0 });
     let agent = Agent {
         name: AGENT.into(),
         version: "1".into(),
         address: address.into(),
+        tls,
         state: Default::default(),
         note: String::new(),
         silent,
@@ -29,6 +34,8 @@ fn a_link_leads_to_the_log_agent_of_the_node() {
     assert_eq!(good.url.as_deref(), Some("http://h1:7002/#ticket=qtk1.t&instance=c/web%201%23"));
     assert_eq!(good.why, None);
     assert_eq!(door_at("[fd00::1]:7002", false).address.as_deref(), Some("http://[fd00::1]:7002"));
+    let safe = door_of("h1:7002", true, false);
+    assert!(safe.url.unwrap().starts_with("https://h1:7002/#ticket="));
     let silent = door_at("h1:7002", true);
     assert!(silent.url.is_some() && silent.why.unwrap().contains("silent"));
 }
