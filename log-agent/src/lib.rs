@@ -21,6 +21,7 @@ pub mod files;
 mod http;
 pub mod identity;
 pub mod lines;
+pub mod live;
 mod measure;
 pub mod name;
 pub mod overview;
