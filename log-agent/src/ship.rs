@@ -13,9 +13,9 @@ pub mod avro;
 pub mod batch;
 mod cursor;
 mod exchange;
+pub mod flume;
 mod forget;
 pub mod joining;
-pub mod flume;
 pub mod journal;
 pub mod labels;
 pub mod lane;
@@ -155,7 +155,7 @@ impl Shipper {
     }
 }
 
-#[cfg(test)]
-mod tests;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
