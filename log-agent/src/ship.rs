@@ -12,6 +12,7 @@ mod age;
 pub mod avro;
 pub mod batch;
 mod cursor;
+pub mod dir;
 mod exchange;
 pub mod flume;
 mod forget;
