@@ -13,9 +13,9 @@ pub mod avro;
 pub mod batch;
 mod cursor;
 mod exchange;
+pub mod flume;
 mod forget;
 pub mod joining;
-pub mod flume;
 pub mod journal;
 pub mod labels;
 pub mod lane;
@@ -26,6 +26,8 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use status::{AppStatus, Status};
 
@@ -157,5 +159,3 @@ impl Shipper {
 
 #[cfg(test)]
 mod tests;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
