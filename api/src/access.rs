@@ -27,7 +27,7 @@ mod used;
 #[cfg(test)]
 mod tests;
 
-pub use browser::{clear_cookie, set_cookie};
+pub use browser::{clear_cookie, is_own_page, set_cookie};
 pub use caller::Caller;
 pub use denied::Denied;
 pub use desk::{Made, NewTicket, SignIn, Signed, SignedIn, version_of_keys};

@@ -70,6 +70,8 @@ pub struct Server {
     pub store: Option<String>,
     /// What it proves itself with; None for plain HTTP.
     pub tls: Option<Certificate>,
+    /// Who vouches for log-agents that serve TLS; None for the system's authorities.
+    pub agents_ca: Option<PathBuf>,
     /// Most events kept.
     pub keep_events: u64,
     /// How long an event is kept at most.
@@ -85,6 +87,7 @@ pub struct Section {
     store: String,
     cert: String,
     key: String,
+    agents_ca: String,
     keep_events: u64,
     #[serde(with = "text::duration")]
     keep_for: Duration,
@@ -99,6 +102,7 @@ impl Default for Section {
             store: String::new(),
             cert: String::new(),
             key: String::new(),
+            agents_ca: String::new(),
             keep_events: 100_000,
             keep_for: 7 * DAY,
         }
@@ -126,10 +130,14 @@ impl config::Section for Section {
         if !KEEP_FOR.contains(&self.keep_for) {
             at.fault("keep_for", "must be \"1h\" to \"366days\"; \"7days\" is the default");
         }
+        if !self.agents_ca.is_empty() && !self.agents_ca.starts_with('/') {
+            at.fault("agents_ca", "must be an absolute path, or \"\" for the system's authorities");
+        }
         Server {
             listen: self.listen,
             store,
             tls: Certificate::typed(&self.cert, &self.key, at),
+            agents_ca: (!self.agents_ca.is_empty()).then(|| PathBuf::from(&self.agents_ca)),
             keep_events: self.keep_events,
             keep_for: self.keep_for,
         }

@@ -13,6 +13,7 @@ mod figures;
 mod instances;
 mod keys;
 mod list;
+mod logs;
 mod me;
 mod nodes;
 mod openapi;

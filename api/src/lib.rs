@@ -19,6 +19,7 @@ pub mod figures;
 mod http;
 pub mod nodes;
 pub mod reconcile;
+pub mod relay;
 pub mod reload;
 pub mod schedulers;
 pub mod scope;

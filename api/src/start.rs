@@ -10,11 +10,13 @@ use crate::figures::Figures;
 use crate::http::state::Api;
 use crate::nodes::Nodes;
 use crate::reconcile::Clusters;
+use crate::relay::Relay;
 use crate::schedulers::marathon::Marathons;
 use crate::snapshots::Snapshots;
 use crate::store::{self, Store};
 use common::logging::Episode;
 use common::moment::Moment;
+use common::tls;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +89,12 @@ pub async fn assemble(
     if let Some(figures) = figures.clone() {
         tasks.spawn(figures.run(stop.clone()));
     }
+    let vouching = config.server.agents_ca.as_deref();
+    let vouching = vouching.map(|file| tls::Client::load(Some(file))).transpose()?;
+    let relay =
+        Relay::new(centre.clone(), nodes.clone(), access.clone(), vouching, closing.clone());
     Ok(Arc::new(Api {
+        relay,
         bus: Bus::new(centre.clone()),
         snapshots: Snapshots::new(centre.clone()),
         centre,

@@ -43,6 +43,7 @@ pub(crate) fn node(name: &str, silent: &[bool]) -> Node {
         name: format!("agent{n}"),
         version: "1".into(),
         address: "h:1".into(),
+        tls: false,
         state: AgentState::Running,
         note: String::new(),
         silent: *silent,

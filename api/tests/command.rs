@@ -1,7 +1,8 @@
 //! The built command: exit codes, what it says, signals, and its talk with systemd. Nothing outside is needed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use e2e::command::{self, LONGEST, Program, Running, Systemd, bare_listing, text};
+use e2e::command::{LONGEST, Program, Running, Systemd, bare_listing, text};
+use e2e::home;
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,22 +20,22 @@ fn start(config: &Path) -> Running {
 }
 
 /// A config without neighbours, with this in its last section.
-struct Home(command::Home);
+struct Home(home::Home);
 
 impl Home {
     fn new(server: &str) -> Self {
-        Self(command::Home::new(|state| config(state, server)))
+        Self(home::Home::new("qae-api", |dir| config(&dir.join("state"), server)).unwrap())
     }
 
     fn write(&self, server: &str) {
-        self.0.write(&config(&self.0.state(), server));
+        self.edit(|_| config(&self.state(), server)).unwrap();
     }
 }
 
 impl std::ops::Deref for Home {
-    type Target = command::Home;
+    type Target = home::Home;
 
-    fn deref(&self) -> &command::Home {
+    fn deref(&self) -> &home::Home {
         &self.0
     }
 }

@@ -11,6 +11,7 @@
 mod address;
 mod error;
 mod follow;
+mod keys;
 mod last_good;
 mod packed;
 pub mod replica;
@@ -23,6 +24,7 @@ mod whoami;
 pub use address::Door;
 pub use error::Error;
 pub use follow::Follower;
+pub use keys::keys;
 pub use run::run_id;
 pub use status::{Link, Stats, Status};
 pub use whoami::{Me, whoami};

@@ -140,6 +140,11 @@ impl Ticket {
     }
 }
 
+/// Whether a path beneath a log volume fits a glob as tickets have it.
+pub fn fits(files: &str, file: &str) -> bool {
+    glob::matches(files, file)
+}
+
 /// The ticket's text form. One that fails [`Ticket::check`] is refused by everybody.
 pub fn sign(ticket: &Ticket, key: &SigningKey) -> String {
     // strings in a struct: nothing of it can fail to print

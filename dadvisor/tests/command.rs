@@ -2,7 +2,8 @@
 //! needed: no Docker, no Graphite.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use e2e::command::{Home, LONGEST, Program, Running, Systemd, bare_listing, text, wait_for};
+use e2e::command::{LONGEST, Program, Running, Systemd, bare_listing, text, wait_for};
+use e2e::home::Home;
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -22,11 +23,13 @@ fn start(config: &Path) -> Running {
 
 /// A config without neighbours, with more in its last section.
 fn alone(more: &str) -> Home {
-    Home::new(|state| {
+    let config = |dir: &Path| {
+        let state = dir.join("state");
         format!(
             "[node]\nname = \"t\"\ndocker = \"\"\nstate_dir = {state:?}\n[graphite]\ncarbon = []\n[dadvisor]\n{more}\n"
         )
-    })
+    };
+    Home::new("dadvisor", config).unwrap()
 }
 
 #[test]

@@ -9,7 +9,7 @@
 mod list;
 mod resolve;
 
-pub use list::{Entry, Held, Kind};
+pub use list::{Entry, Held, Kind, Weight};
 
 use crate::name::FileName;
 use resolve::Way;
@@ -199,6 +199,16 @@ impl Root {
             return Err(Refused::Replaced);
         }
         rustix::fs::unlinkat(&parent, last, AtFlags::empty()).map_err(Refused::of)
+    }
+
+    /// Removes an empty directory; false if it is not empty.
+    pub fn remove_dir(&self, name: &FileName) -> Result<bool, Refused> {
+        let parent = self.directory(name.parent().as_ref())?;
+        let last = Path::new(std::ffi::OsStr::new(name.path().file_name().unwrap_or_default()));
+        match rustix::fs::unlinkat(&parent, last, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            done => done.map(|()| true).map_err(Refused::of),
+        }
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Settings {
     pub memory: Option<PathBuf>,
     /// The Docker engine's data, `/var/lib/docker`: of it only volumes are read.
     pub docker_root: PathBuf,
+    /// Docker's own log of each container is one more volume, unless a container's label `qae.stdout` says otherwise.
+    pub stdout: bool,
     /// Directories of this product, which are never read: state, configuration.
     pub own: Vec<PathBuf>,
     /// Times.
@@ -66,6 +68,7 @@ impl Default for Settings {
             root: None,
             memory: None,
             docker_root: "/var/lib/docker".into(),
+            stdout: false,
             own: Vec::new(),
             pace: Pace::default(),
         }
@@ -116,6 +119,12 @@ pub struct Watched {
 pub struct Ended(mpsc::Sender<(InstanceKey, PathBuf)>);
 
 impl Ended {
+    /// With where it goes.
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<(InstanceKey, PathBuf)>) {
+        let (sender, receiver) = mpsc::channel(FORGOTTEN);
+        (Self(sender), receiver)
+    }
+
     /// An ended instance's directory is done with: it is followed and remembered no more. One that runs is left alone. False if too many
     /// wait for that: to be said again.
     pub fn forget(&self, instance: &InstanceKey, dir: PathBuf) -> bool {
@@ -132,14 +141,14 @@ pub fn watch(settings: Settings, tasks: &TaskTracker, stop: &CancellationToken) 
     if let Some(docker) = settings.docker.clone() {
         tasks.spawn(docker::follow(docker, kept, told, docker_stats.clone(), stop.clone()));
     }
-    let (ended, forgotten) = mpsc::channel(FORGOTTEN);
+    let (ended, forgotten) = Ended::channel();
     let (list, volumes) = watch::channel(Arc::default());
     let (shown, figures) = watch::channel(Arc::default());
     let inputs = run::Inputs { docker: engine.clone(), events, forgotten };
     let out = run::Out { list, shown };
     tasks.spawn(run::run(settings, inputs, out, stop.clone()));
     let engine = configured.then_some(engine);
-    Watched { volumes, ended: Ended(ended), figures, engine, docker_stats }
+    Watched { volumes, ended, figures, engine, docker_stats }
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// For whatever is waited for.
 pub const LONGEST: Duration = Duration::from_secs(20);
@@ -61,39 +60,6 @@ impl Program {
 fn bare(command: &mut Command) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("QAE_LOG");
-}
-
-/// A config file in a directory that goes with it.
-#[derive(Debug)]
-pub struct Home(TempDir);
-
-impl Home {
-    /// Writes the config, which is told the state directory.
-    pub fn new(config: impl FnOnce(&Path) -> String) -> Self {
-        let home = Self(tempfile::tempdir().unwrap());
-        home.write(&config(&home.state()));
-        home
-    }
-
-    /// Another config in its place.
-    pub fn write(&self, config: &str) {
-        std::fs::write(self.config(), config).unwrap();
-    }
-
-    /// Where it all is.
-    pub fn dir(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// The state directory, which the daemon makes.
-    pub fn state(&self) -> PathBuf {
-        self.dir().join("state")
-    }
-
-    /// The config file.
-    pub fn config(&self) -> PathBuf {
-        self.dir().join("qae.toml")
-    }
 }
 
 /// What a config listing says, without the notes on where each key comes from and without its first line.

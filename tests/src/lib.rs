@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod disk;
 pub mod docker;
 pub mod engine;
+pub mod flume;
 pub mod graphite;
 pub mod home;
 pub mod host;

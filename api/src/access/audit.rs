@@ -54,6 +54,8 @@ pub enum Action {
     SessionEnded,
     /// A ticket was made.
     TicketCreated,
+    /// Logs were read through the centre.
+    LogsRelayed,
     /// Tickets are signed with a new key.
     KeyRotated,
     /// A node that reports no more is forgotten.
@@ -71,6 +73,7 @@ impl Action {
             Self::SessionCreated => "session_created",
             Self::SessionEnded => "session_ended",
             Self::TicketCreated => "ticket_created",
+            Self::LogsRelayed => "logs_relayed",
             Self::KeyRotated => "key_rotated",
             Self::NodeDeleted => "node_deleted",
         }
@@ -87,7 +90,7 @@ pub struct Entry {
     /// Who: `user:<token name>`, `node:<name>`, `api`.
     pub actor: String,
     /// What: `token_created`, `token_renewed`, `token_deleted`, `sign_in_created`, `session_created`, `session_ended`, `ticket_created`,
-    /// `key_rotated`, `node_deleted`.
+    /// `logs_relayed`, `key_rotated`, `node_deleted`.
     pub action: String,
     /// To what: a token's name, an app, an instance's key, a key's id, a node.
     pub subject: String,

@@ -39,6 +39,7 @@ pub fn fill(out: &mut Exposition, api: &Api) {
     readers(&mut own, api);
     reports(&mut own, api);
     graphite(&mut own, api);
+    api.relay.each_count(|name, value| own.any("relay", name, "Logs through the centre.", value));
     api.access.each_count(|name, value| own.any("access", name, "Who was let in.", value));
 }
 
@@ -109,7 +110,7 @@ fn graphite(own: &mut Figures<'_>, api: &Api) {
 }
 
 /// What is counted now, not since the start.
-const GAUGES: &[&str] = &["tokens", "sessions", "slowed_addresses", "readers", "feeds"];
+const GAUGES: &[&str] = &["tokens", "sessions", "slowed_addresses", "readers", "feeds", "open"];
 
 struct Figures<'a> {
     out: &'a mut Exposition,

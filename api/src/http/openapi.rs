@@ -32,6 +32,7 @@ use utoipa::{OpenApi, PartialSchema};
         (name = "apps", description = "Apps and their instances"),
         (name = "nodes", description = "Hosts, their agents, and clusters"),
         (name = "bus", description = "State at a cursor, and every change after it"),
+        (name = "logs", description = "Live logs through the centre"),
         (name = "metrics", description = "Figures, from Graphite or the nodes"),
         (name = "access", description = "Tokens, sessions, tickets, keys, the audit log"),
         (name = "daemon", description = "The daemon itself"),

@@ -4,8 +4,8 @@ use super::openapi::{Described, complete};
 use super::problem::Refused;
 use super::state::Api;
 use super::{
-    apps, audit, charts, clusters, events, instances, keys, me, nodes, own, page, render, reports,
-    sessions, snapshot, tickets, tokens,
+    apps, audit, charts, clusters, events, instances, keys, logs, me, nodes, own, page, render,
+    reports, sessions, snapshot, tickets, tokens,
 };
 use crate::version;
 use axum::Router;
@@ -41,6 +41,9 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sessions::start))
         .routes(routes!(sessions::end))
         .routes(routes!(tickets::make))
+        .routes(routes!(logs::of_app))
+        .routes(routes!(logs::of_instance))
+        .routes(routes!(logs::files))
         .routes(routes!(keys::list, keys::rotate))
         .routes(routes!(audit::list))
         .routes(routes!(charts::figures))

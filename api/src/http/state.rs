@@ -6,6 +6,7 @@ use crate::centre::Centre;
 use crate::config::Config;
 use crate::figures::Figures;
 use crate::nodes::Nodes;
+use crate::relay::Relay;
 use crate::schedulers::marathon::Marathons;
 use crate::snapshots::Snapshots;
 use common::moment::Moment;
@@ -28,6 +29,8 @@ pub struct Api {
     pub(crate) access: Access,
     /// Reports of agents.
     pub(crate) nodes: Nodes,
+    /// Live logs through the centre.
+    pub(crate) relay: Relay,
     /// Followers of Marathon.
     pub(crate) marathons: Marathons,
     /// Counts per app on their way to Graphite; None without one.

@@ -7,9 +7,8 @@ use super::problem::Refused;
 use super::state::Api;
 use crate::access::token::{invalid, life};
 use crate::access::{Caller, LONGEST_TICKET, NewTicket, OnceKey, Role};
-use crate::world::World;
+use crate::relay::Way;
 use axum::extract::State;
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use common::api_types::Instance;
@@ -27,8 +26,6 @@ use utoipa::ToSchema;
 const LIVES: Duration = Duration::from_secs(900);
 /// Longest glob, in bytes.
 const LONGEST_GLOB: usize = 1024;
-/// The agent that serves logs.
-const AGENT: &str = "log-agent";
 
 /// A ticket as it is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -127,8 +124,7 @@ pub async fn make(
     let ticket = NewTicket { subject, instances: keys, files, rights, lives };
     let signed = api.access.make_ticket(&caller, ticket, key, Moment::now()).await?;
     let tickets = instances.iter().zip(signed.each);
-    let doors =
-        api.centre.read(|world| tickets.map(|(i, ticket)| door(world, i, ticket)).collect());
+    let doors = tickets.map(|(i, ticket)| door(api.relay.way(i), i, ticket)).collect();
     let (ticket, id, expires) = (signed.ticket, signed.id, signed.expires);
     Ok(created(&MadeTicket { ticket, id, expires, instances: doors }))
 }
@@ -172,34 +168,15 @@ fn of_app(
 }
 
 /// The way in: where the log-agent of the instance's node listens.
-fn door(world: &World, instance: &Instance, ticket: String) -> Door {
-    let (address, why) = match log_agent(world, instance) {
-        Ok((address, why)) => (Some(address), why),
+fn door(way: Result<Way, String>, instance: &Instance, ticket: String) -> Door {
+    let (address, why) = match way {
+        Ok(Way { base, care }) => (Some(base), care),
         Err(why) => (None, Some(why)),
     };
     let key = encoded(&instance.key);
     let url = address.as_ref().map(|at| format!("{at}/#ticket={ticket}&instance={key}"));
     let (id, key, node) = (instance.id.clone(), instance.key.clone(), instance.node.clone());
     Door { instance: id, key, node, address, ticket, url, why }
-}
-
-fn log_agent(world: &World, instance: &Instance) -> Result<(String, Option<String>), String> {
-    let name = instance.node.as_ref().ok_or("it is not placed on a node yet")?;
-    let shown = printable(name.as_str());
-    let node = world.node(name).ok_or_else(|| format!("node {shown} has not reported yet"))?;
-    let agent = node.agents.iter().find(|agent| agent.name == AGENT);
-    let agent = agent.ok_or_else(|| format!("no log-agent reports from node {shown}"))?;
-    // an agent's word: only an address of host and port becomes a link
-    let address = agent.address.parse::<Authority>().ok();
-    let address = address.filter(|address| {
-        address.port_u16().is_some()
-            && !address.host().is_empty()
-            && !address.as_str().contains('@')
-    });
-    let address =
-        address.ok_or_else(|| format!("the log-agent of node {shown} tells no address"))?;
-    let why = agent.silent.then(|| format!("the log-agent of node {shown} is silent"));
-    Ok((format!("http://{address}"), why))
 }
 
 /// Percent-encoded, but for what is plain in a fragment.

@@ -134,6 +134,7 @@ impl Node {
             name: name.to_owned(),
             version: report.version.clone(),
             address: report.address.clone(),
+            tls: report.tls,
             state: report.state,
             note: report.note.clone(),
             silent: false,

@@ -75,6 +75,7 @@ mod tests {
             name: name.into(),
             version: "0.1.0".into(),
             address: "127.0.0.1:7001".into(),
+            tls: false,
             state: AgentState::Degraded,
             note: "no carbon\n".into(),
             silent,

@@ -10,6 +10,8 @@ use crate::ids::{InstanceId, NodeName};
 use crate::moment::Moment;
 use serde::{Deserialize, Serialize};
 
+mod note;
+
 /// The subprotocol that both sides speak.
 pub const PROTOCOL: &str = "qae.logs.1";
 /// A subprotocol that begins so carries the ticket; the server never selects it.

@@ -28,6 +28,9 @@ pub struct Agent {
     pub version: String,
     /// Where it listens, `host:port`.
     pub address: String,
+    /// Whether it speaks TLS there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
     /// How it says it is.
     #[serde(default)]
     pub state: AgentState,

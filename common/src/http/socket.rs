@@ -9,6 +9,7 @@ use crate::serve::Problem;
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::header::{self, HeaderName, HeaderValue};
 use std::time::Duration;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -57,6 +58,10 @@ impl Socket {
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(Some(text.as_str().to_owned())),
                 None | Some(Ok(Message::Close(_))) => return Ok(None),
+                // a server that is killed says no good-bye
+                Some(Err(tungstenite::Error::Protocol(
+                    ProtocolError::ResetWithoutClosingHandshake,
+                ))) => return Ok(None),
                 // pings are answered beneath
                 Some(Ok(_)) => {}
                 Some(Err(cause)) => return Err(broken(&self.url, &cause)),
@@ -68,6 +73,11 @@ impl Socket {
     pub async fn say(&mut self, text: String) -> Result<(), Error> {
         let said = self.inner.send(Message::text(text)).await;
         said.map_err(|cause| broken(&self.url, &cause))
+    }
+
+    /// Where it leads, without the query.
+    pub fn url(&self) -> String {
+        bare(&self.url)
     }
 
     /// Says good-bye, without waiting for long.

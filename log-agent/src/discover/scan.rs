@@ -5,6 +5,7 @@ use super::tree::{Dir, DirId, Slot, Task, VolId, What, Writes};
 use crate::beneath::{Entry, Kind, Refused, Root};
 use crate::name::{FileName, NameError};
 use crate::source::SourceId;
+use crate::volume::Form;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -120,6 +121,10 @@ impl Follower {
         }
         // what is not in a list that was cut short may be there all the same
         for (key, slot) in old {
+            if more && room == 0 && slot.what == What::No("too_many") {
+                dir.over += 1;
+                continue;
+            }
             dir.slots.insert(key.clone(), slot);
             vol.todo.push_back(Task::Check(id, key));
         }
@@ -170,6 +175,14 @@ impl Follower {
                 _ => self.file(vol, (id, key), &name, ino, now),
             },
         };
+        if before.is_none() && kind == Kind::File && what == What::No("too_many") {
+            // not even its name is kept; the next look at everything counts anew
+            if let Some(dir) = self.dirs.get_mut(&id) {
+                dir.over += 1;
+                self.figures_changed = true;
+            }
+            return;
+        }
         self.put(id, key, before, Slot { ino, what });
     }
 
@@ -223,6 +236,10 @@ impl Follower {
     ) -> What {
         if self.is_volume(self.dev_of(vol), ino) {
             return What::No("other_volume");
+        }
+        // Docker's log of a container lies beside what is only Docker's
+        if self.form(vol) == Form::DockerJson {
+            return What::No("excluded");
         }
         if self
             .vols

@@ -42,24 +42,20 @@ impl Lab {
             memory: Some(base.join("state/volumes.json")),
             docker_root: base.join("docker"),
             own: vec![base.join("state")],
+            stdout: true,
             pace: pace(),
             mesos,
         };
         let (engine, docker) = watch::channel(Arc::new(Inventory::default()));
         let (events, heard) = mpsc::channel(16);
-        let (ended, forgotten) = mpsc::channel(16);
+        let (ended, forgotten) = Ended::channel();
         let (list, volumes) = watch::channel(Arc::default());
         let (shown, figures) = watch::channel(Arc::default());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let inputs = run::Inputs { docker: docker.clone(), events: heard, forgotten };
         tasks.spawn(run::run(settings, inputs, run::Out { list, shown }, stop.clone()));
-        let watched = Watched {
-            volumes,
-            ended: Ended(ended),
-            figures,
-            engine: Some(docker),
-            docker_stats: Arc::default(),
-        };
+        let watched =
+            Watched { volumes, ended, figures, engine: Some(docker), docker_stats: Arc::default() };
         Self { dir, engine, events, watched, tasks, stop }
     }
 
@@ -130,14 +126,14 @@ async fn volumes_come_with_their_containers_and_stay_until_they_are_forgotten() 
     let mut lab = Lab::new();
     let (a, b) = (lab.make("a"), lab.make("b"));
     let one = container(1, "shop/web", &[&a, &b]);
-    lab.run(&[one.clone()]);
+    lab.run(std::slice::from_ref(&one));
     lab.shows(&[("shop/web/i1", &a, "", false), ("shop/web/i1", &b, "log/1", false)]).await;
     lab.run(&[]);
     lab.shows(&[("shop/web/i1", &a, "", true), ("shop/web/i1", &b, "log/1", true)]).await;
     lab = lab.restart().await;
     // nobody says that anything has ended while the engine has said nothing
     lab.shows(&[("shop/web/i1", &a, "", true), ("shop/web/i1", &b, "log/1", true)]).await;
-    lab.run(&[one.clone()]);
+    lab.run(std::slice::from_ref(&one));
     lab.shows(&[("shop/web/i1", &a, "", false), ("shop/web/i1", &b, "log/1", false)]).await;
     let key = lab.watched.volumes.borrow()[0].instance.clone();
     assert!(lab.watched.ended.forget(&key, a.clone()));
@@ -160,6 +156,21 @@ async fn who_came_and_went_between_two_looks_is_known() {
     let died = Event::Died { container, exit_code: Some(0), oom_killed: false, unseen: true };
     lab.events.send(died).await.unwrap();
     lab.shows(&[("batch/job/i1", &a, "", true)]).await;
+}
+
+#[tokio::test]
+async fn docker_s_own_log_is_one_more_volume() {
+    let mut lab = Lab::new();
+    let mut one = container(1, "shop/web", &[]);
+    let dir = lab.make(&format!("docker/containers/{}", one.id));
+    one.json_log = Some(format!("{}/{}-json.log", dir.display(), one.id));
+    // that of another is the engine's
+    let mut two = container(2, "thief", &[]);
+    two.json_log.clone_from(&one.json_log);
+    lab.run(&[one, two]);
+    lab.shows(&[("shop/web/i1", &dir, "", false)]).await;
+    assert_eq!(lab.watched.volumes.borrow()[0].form, crate::volume::Form::DockerJson);
+    lab.figures(|f| f.refused.len() == 1 && f.refused[0].why.reason() == "docker").await;
 }
 
 #[tokio::test]

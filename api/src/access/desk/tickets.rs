@@ -91,6 +91,47 @@ impl Access {
         Ok(Signed { ticket: sign(&ticket, key), id: ticket.id, each, expires })
     }
 
+    /// A ticket that the centre itself uses on the caller's behalf: for one instance and all its files, for so long. That it is used is in
+    /// the audit log ([`Access::relays`]), not that it is made: a stream needs many.
+    pub fn own_ticket(
+        &self,
+        caller: &Caller,
+        instance: &str,
+        rights: &[Right],
+        lives: Duration,
+        now: Moment,
+    ) -> Result<String, Error> {
+        caller.need(Role::Viewer)?;
+        let end = now.after(lives.min(LONGEST_TICKET));
+        let ticket = Ticket {
+            id: new_id()?,
+            user: caller.actor.clone(),
+            instances: vec![instance.to_owned()],
+            files: "**".to_owned(),
+            rights: rights.to_vec(),
+            issued: now,
+            expires: caller.ends().map_or(end, |ends| ends.min(end)),
+        };
+        ticket.check().map_err(|refusal| too_large(&refusal.to_string()))?;
+        Ok(sign(&ticket, self.known().signing().current()))
+    }
+
+    /// Notes that the caller reads logs of `subject` through the centre.
+    pub async fn relays(&self, caller: &Caller, subject: &str, now: Moment) -> Result<(), Error> {
+        caller.need(Role::Viewer)?;
+        let (by, subject) = (caller.by(), subject.to_owned());
+        self.inner
+            .store
+            .write(move |c| {
+                Box::pin(async move {
+                    let action = Action::LogsRelayed;
+                    let change = Change { action, subject: &subject, before: None, after: None };
+                    audit::write(c, &by, change, now).await
+                })
+            })
+            .await
+    }
+
     /// The public keys that tickets are checked with, the current one first.
     pub fn public_keys(&self, now: Moment) -> Vec<PublicKey> {
         self.known().signing().public(now)

@@ -1,23 +1,31 @@
 use super::*;
+use crate::relay::{AGENT, way};
 use crate::testing;
+use crate::world::World;
 use common::api_types::{Agent, Entity, Node};
 use common::ids::Cursor;
 use proptest::prelude::*;
 
 /// The way in where the node's log-agent tells this address.
 fn door_at(address: &str, silent: bool) -> Door {
+    door_of(address, false, silent)
+}
+
+fn door_of(address: &str, tls: bool, silent: bool) -> Door {
     let mut world = World::new(Cursor { epoch: "e".into(), seq: 0 });
     let agent = Agent {
         name: AGENT.into(),
         version: "1".into(),
         address: address.into(),
+        tls,
         state: Default::default(),
         note: String::new(),
         silent,
     };
     let node = Node { agents: vec![agent], ..testing::node("h1", &[false]) };
     world.put(Entity::Node(node));
-    door(&world, &testing::instance("c/web 1#", "shop/web", Some("h1")), "qtk1.t".into())
+    let instance = testing::instance("c/web 1#", "shop/web", Some("h1"));
+    door(way(&world, &instance, None), &instance, "qtk1.t".into())
 }
 
 #[test]
@@ -26,6 +34,8 @@ fn a_link_leads_to_the_log_agent_of_the_node() {
     assert_eq!(good.url.as_deref(), Some("http://h1:7002/#ticket=qtk1.t&instance=c/web%201%23"));
     assert_eq!(good.why, None);
     assert_eq!(door_at("[fd00::1]:7002", false).address.as_deref(), Some("http://[fd00::1]:7002"));
+    let safe = door_of("h1:7002", true, false);
+    assert!(safe.url.unwrap().starts_with("https://h1:7002/#ticket="));
     let silent = door_at("h1:7002", true);
     assert!(silent.url.is_some() && silent.why.unwrap().contains("silent"));
 }
@@ -40,7 +50,8 @@ fn no_agents_word_becomes_another_link() {
     }
     let world = World::new(Cursor { epoch: "e".into(), seq: 0 });
     let why = |node| {
-        door(&world, &testing::instance("c/a", "a", node), String::new()).why.unwrap_or_default()
+        let instance = testing::instance("c/a", "a", node);
+        door(way(&world, &instance, None), &instance, String::new()).why.unwrap_or_default()
     };
     assert!(why(None).contains("not placed") && why(Some("h9")).contains("h9"));
 }

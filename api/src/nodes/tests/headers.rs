@@ -20,6 +20,7 @@ fn known(agent: &str, run: &str, seconds: u64) -> Known {
             name: agent.into(),
             version: "1".into(),
             address: "10.0.0.1:1".into(),
+            tls: false,
             state: AgentState::Running,
             note: "no Docker".into(),
             silent: false,

@@ -234,6 +234,7 @@ fn agents_come_and_fall_silent() {
         name: name.into(),
         version: "1".into(),
         address: "10.0.0.1:7001".into(),
+        tls: false,
         state: AgentState::Running,
         note: String::new(),
         silent: false,

@@ -47,6 +47,7 @@ impl Broken {
     pub(super) fn failure(self, host: &str) -> Failure {
         let lost = |cause: String, doubtful| Failure::Lost { cause, doubtful };
         match self {
+            Self::Connect(error) if is_end(&error) => Self::Shut.failure(host),
             Self::Connect(error) => match unlike(&error) {
                 Some(why) => Failure::Refused { cause: format!("{host}: {why}") },
                 None => lost(format!("{host}: no connection: {}", told(&error)), false),
