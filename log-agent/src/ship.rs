@@ -27,6 +27,8 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use status::{AppStatus, Status};
 
