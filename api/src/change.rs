@@ -53,8 +53,9 @@ impl Change {
             },
             Self::Forget(Entity::App(app)) => world.app(&app.id).map(|_| EventType::AppDeleted),
             Self::Forget(Entity::Instance(instance)) => gone(world, instance),
-            // no event type removes a node: it is forgotten when the operator says so, which has none yet
-            Self::Forget(Entity::Node(_)) => None,
+            Self::Forget(Entity::Node(node)) => {
+                world.node(&node.name).map(|_| EventType::NodeDeleted)
+            }
         }
     }
 }

@@ -17,6 +17,7 @@
 mod counts;
 mod entry;
 mod error;
+mod forget;
 mod judge;
 mod load;
 pub(crate) mod rows;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use counts::Counts;
 pub use error::ReportError;
+pub use forget::{ForgetError, version};
 
 use crate::centre::{Centre, Lease};
 use crate::reconcile::{Clusters, NodeFactsView, Seen};

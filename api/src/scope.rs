@@ -149,7 +149,7 @@ impl About {
         let text = |key| event.payload.get(key).and_then(serde_json::Value::as_str);
         let what = match event.kind {
             EventType::AppChanged | EventType::AppDeleted => What::App,
-            EventType::NodeChanged | EventType::NodeSilent => What::Node,
+            EventType::NodeChanged | EventType::NodeSilent | EventType::NodeDeleted => What::Node,
             EventType::InstanceChanged | EventType::HealthChanged | EventType::InstanceGone => {
                 What::Instance
             }

@@ -1,129 +1,49 @@
 //! The built command: exit codes, what it says, signals, and its talk with systemd. Nothing outside is needed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Read, Write};
+use e2e::command::{LONGEST, Program, Running, Systemd, bare_listing, text};
+use e2e::home;
+use rustix::process::Signal;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-const LONGEST: Duration = Duration::from_secs(20);
-
-fn qae_api(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_qae-api"));
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("QAE_LOG");
-    command
-}
+const QAE_API: Program = Program(env!("CARGO_BIN_EXE_qae-api"));
 
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = qae_api(args).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    QAE_API.run(args)
 }
 
-/// A config file without neighbours, in a directory that goes with it.
-struct Home {
-    dir: tempfile::TempDir,
+fn start(config: &Path) -> Running {
+    Running::start(QAE_API.command(&["--config", text(config)]))
 }
+
+/// A config without neighbours, with this in its last section.
+struct Home(home::Home);
 
 impl Home {
     fn new(server: &str) -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap() };
-        home.write(server);
-        home
+        Self(home::Home::new("qae-api", |dir| config(&dir.join("state"), server)).unwrap())
     }
 
     fn write(&self, server: &str) {
-        let state = self.state();
-        let text = format!(
-            "[node]\nname = \"t\"\nstate_dir = {state:?}\n[graphite]\ncarbon = []\n[server]\n{server}\n"
-        );
-        std::fs::write(self.config(), text).unwrap();
-    }
-
-    fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
-    }
-
-    fn config(&self) -> PathBuf {
-        self.dir.path().join("qae.toml")
+        self.edit(|_| config(&self.state(), server)).unwrap();
     }
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+impl std::ops::Deref for Home {
+    type Target = home::Home;
 
-/// The daemon; killed if a failed test leaves it.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-    said: Vec<String>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.child.kill().unwrap_or_default();
-        self.child.wait().map(drop).unwrap_or_default();
+    fn deref(&self) -> &home::Home {
+        &self.0
     }
 }
 
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let lines = follow(child.stderr.take().unwrap());
-        Self { child, lines, said: Vec::new() }
-    }
-
-    /// Waits for a line of the log that has this in it.
-    fn says(&mut self, wanted: &str) -> String {
-        let deadline = Instant::now() + LONGEST;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left);
-            let line = line.unwrap_or_else(|_| panic!("{wanted:?} was not said: {:#?}", self.said));
-            self.said.push(line.clone());
-            if line.contains(wanted) {
-                return line;
-            }
-        }
-    }
-
-    fn address(&mut self) -> String {
-        let line = self.says("listening on http://");
-        line.rsplit_once("http://").unwrap().1.trim().to_owned()
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// The exit code, within the limit.
-    fn ends(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + LONGEST;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "still running");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-fn follow(stderr: ChildStderr) -> Receiver<String> {
-    let (send, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if send.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
+fn config(state: &Path, server: &str) -> String {
+    format!(
+        "[node]\nname = \"t\"\nstate_dir = {state:?}\n[graphite]\ncarbon = []\n[server]\n{server}\n"
+    )
 }
 
 /// One GET, the whole answer.
@@ -145,13 +65,10 @@ fn check_prints_a_config_that_reads_back_to_itself() {
     assert_eq!(code, Some(0));
     assert!(listing.contains("keep_for = \"2days\"  # line "), "{listing}");
     assert!(listing.contains("\n[[cluster]]\n"), "{listing}");
-    let again = home.dir.path().join("again.toml");
+    let again = home.dir().join("again.toml");
     std::fs::write(&again, &listing).unwrap();
     let (_, second, _) = run(&["--config", text(&again), "--check"]);
-    let bare = |text: &str| -> Vec<String> {
-        text.lines().map(|l| l.split("  # ").next().unwrap_or("").to_owned()).skip(1).collect()
-    };
-    assert_eq!(bare(&listing), bare(&second));
+    assert_eq!(bare_listing(&listing), bare_listing(&second));
     assert!(!home.state().exists(), "a check leaves nothing behind");
 }
 
@@ -166,7 +83,7 @@ fn what_is_wrong_before_the_start_exits_64_and_says_where() {
         config.display()
     );
     assert_eq!(said, expected);
-    let gone = home.dir.path().join("none.toml");
+    let gone = home.dir().join("none.toml");
     let (code, _, said) = run(&["--config", text(&gone)]);
     assert!(code == Some(64) && said.contains("none.toml: cannot read the config file"), "{said}");
     assert_eq!(run(&["--nonsense"]).0, Some(64));
@@ -193,7 +110,7 @@ fn a_lost_admin_token_is_made_anew_while_nothing_runs() {
         get(address, "/v1/me", &format!("authorization: Bearer {token}\r\n"))
     };
     let config = home.config();
-    let mut daemon = Running::start(qae_api(&["--config", text(&config)]));
+    let mut daemon = start(&config);
     let address = daemon.address();
     let old = token();
     assert!(me(&address, &old).contains(" 200 "));
@@ -210,7 +127,7 @@ fn a_lost_admin_token_is_made_anew_while_nothing_runs() {
     let (code, printed, said) = renew();
     assert_eq!((code, printed), (Some(0), format!("{}\n", file.display())), "{said}");
     assert!(!said.contains("qae_") && token() != old);
-    let mut daemon = Running::start(qae_api(&["--config", text(&config)]));
+    let mut daemon = start(&config);
     let address = daemon.address();
     assert!(me(&address, &old).contains(" 401 ") && me(&address, &token()).contains(" 200 "));
 }
@@ -218,30 +135,15 @@ fn a_lost_admin_token_is_made_anew_while_nothing_runs() {
 #[test]
 fn it_tells_systemd_serves_and_ends_on_sigterm() {
     let home = Home::new("listen = \"127.0.0.1:0\"");
-    let notify = home.dir.path().join("notify");
-    let systemd = UnixDatagram::bind(&notify).unwrap();
-    systemd.set_read_timeout(Some(LONGEST)).unwrap();
-    // as systemd does it: the watchdog is for the process with that number only
-    let script = "WATCHDOG_PID=$$ exec \"$0\" --config \"$1\"";
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_qae-api"), text(&home.config())]);
-    command.env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "200000");
-    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut systemd = Systemd::new(home.dir());
+    let watchdog = Duration::from_millis(200);
+    let command = QAE_API.under_systemd(&home.config(), &systemd, watchdog);
     let mut daemon = Running::start(command);
     let address = daemon.address();
     daemon.says("admin-token");
-    let mut heard = String::new();
-    let mut hear = |wanted: &str| {
-        while !heard.contains(wanted) {
-            let mut bytes = [0; 4096];
-            let length = systemd.recv(&mut bytes).unwrap();
-            heard.push_str(&String::from_utf8_lossy(&bytes[..length]));
-            heard.push('\n');
-        }
-    };
-    hear("READY=1");
-    hear("STATUS=0 apps, 0 instances, 0 nodes");
-    hear("WATCHDOG=1");
+    systemd.hears("READY=1");
+    systemd.hears("STATUS=0 apps, 0 instances, 0 nodes");
+    systemd.hears("WATCHDOG=1");
 
     let token = std::fs::read_to_string(home.state().join("api/admin-token")).unwrap();
     let signed = format!("authorization: Bearer {}\r\n", token.trim());
@@ -253,13 +155,13 @@ fn it_tells_systemd_serves_and_ends_on_sigterm() {
 
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ends(), Some(0));
-    hear("STOPPING=1");
+    systemd.hears("STOPPING=1");
 }
 
 #[test]
 fn sighup_takes_a_good_config_over_and_refuses_a_bad_one() {
     let home = Home::new("listen = \"127.0.0.1:0\"");
-    let mut daemon = Running::start(qae_api(&["--config", text(&home.config())]));
+    let mut daemon = start(&home.config());
     let address = daemon.address();
     daemon.signal(Signal::HUP);
     daemon.says("the config is the same");

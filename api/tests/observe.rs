@@ -49,6 +49,23 @@ fn what_a_node_reports_is_listed() {
 }
 
 #[test]
+fn a_node_that_reports_is_not_deleted() {
+    let home = Home::new();
+    let centre = home.serve();
+    assert_eq!(centre.report("n1", &facts(&[])).status, 200);
+    let delete = |node: &str, more: &[(&str, &str)]| {
+        centre.ask("DELETE", &format!("/v1/nodes/{node}"), more, b"").problem()
+    };
+    let looked = centre.get("/v1/nodes/n1");
+    let tag = looked.header("etag").unwrap();
+    assert_eq!(delete("n1", &[("if-match", tag)]), "409 node_reports");
+    assert_eq!(delete("n1", &[("if-match", "\"other\"")]), "412 precondition_failed");
+    assert_eq!(delete("n2", &[]), "404 not_found");
+    assert_eq!(delete("n2%00", &[]), "404 not_found");
+    assert!(centre.items("/v1/audit?action=node_deleted").is_empty());
+}
+
+#[test]
 fn an_id_of_several_instances_is_asked_for_by_key() {
     let home = Home::new();
     let centre = home.serve();

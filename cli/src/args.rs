@@ -60,6 +60,9 @@ pub enum Command {
     Instances(Instances),
     /// List nodes and their agents
     Nodes {
+        /// Delete this node, which will not come back: its agents are silent. What it alone spoke for ends
+        #[arg(long, value_name = "NODE", conflicts_with = "json")]
+        forget: Option<String>,
         /// How it is printed.
         #[command(flatten)]
         shape: Shape,

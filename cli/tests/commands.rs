@@ -32,6 +32,10 @@ fn lists_are_tables_for_people_and_documents_for_programs() {
     );
     assert!(centre.run("nodes").out.contains("dadvisor  9.9.9    silent"));
     assert_eq!(centre.run("nodes --json").json()["items"][0]["name"], "n1");
+    let ran = centre.run("nodes --forget old/1");
+    assert!(ran.code == 0 && ran.err.contains("node old/1 is forgotten"), "{ran:?}");
+    let ran = centre.run("nodes --forget n1");
+    assert!(ran.code == 1 && ran.err.contains("still reports"), "{ran:?}");
 }
 
 #[test]

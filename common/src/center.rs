@@ -11,7 +11,9 @@
 mod address;
 mod error;
 mod follow;
+mod keys;
 mod last_good;
+mod packed;
 pub mod replica;
 mod report;
 mod run;
@@ -22,6 +24,7 @@ mod whoami;
 pub use address::Door;
 pub use error::Error;
 pub use follow::Follower;
+pub use keys::keys;
 pub use run::run_id;
 pub use status::{Link, Stats, Status};
 pub use whoami::{Me, whoami};
@@ -169,6 +172,14 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// For fuzz targets; see [`crate::fuzzing`].
+pub mod fuzzing {
+    /// As ids stand in a path.
+    pub fn escaped(text: &str) -> String {
+        super::escaped(text)
+    }
 }
 
 /// A header's value; what is no such thing is told as an answer that cannot be used.

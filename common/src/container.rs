@@ -11,6 +11,7 @@ mod task_id;
 pub use identity::{LABEL_APP, LABEL_INSTANCE, short_id};
 pub(crate) use identity::{app_id, app_or_task, bounded, by_name};
 pub use inspect::{InspectError, Inspected, LABEL_LOGS, Rules, from_inspect, is_id};
+pub(crate) use mesos_name::{SANDBOX, in_sandbox};
 pub use mesos_name::{Sandbox, is_executor, is_uuid, mesos_container_id, sandbox};
 pub use part::part;
 pub use task_id::app_of_task;

@@ -4,4 +4,5 @@
 pub use crate::carbon::fuzzing::{
     SegmentRead, pickle, position, position_text, read_segment, segment,
 };
+pub use crate::center::fuzzing::escaped;
 pub use crate::docker::fuzzing::{answers, lines};

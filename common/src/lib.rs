@@ -18,6 +18,7 @@ pub mod files;
 pub mod fuzzing;
 pub mod http;
 pub mod ids;
+mod last_good;
 mod lenient;
 pub mod logging;
 pub mod mesos;

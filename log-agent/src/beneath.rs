@@ -9,12 +9,12 @@
 mod list;
 mod resolve;
 
-pub use list::{Entry, Held, Kind};
+pub use list::{Entry, Held, Kind, Weight};
 
 use crate::name::FileName;
 use resolve::Way;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, FileType, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -128,8 +128,8 @@ const LIST: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl Root {
-    /// Holds a volume's directory. Its path comes from the engine, not from the container; its last part must not be a link, since in
-    /// some set-ups the container could have made that.
+    /// Holds a volume's directory. Its path is free of links, or it is refused: links that are the operator's were resolved when the
+    /// container was first seen, so one that is there now may have been put there by a container whose directory this lies in.
     pub fn open(path: &Path) -> Result<Self, Refused> {
         Self::open_by(path, Way::best())
     }
@@ -141,7 +141,7 @@ impl Root {
     }
 
     fn open_by(path: &Path, way: Way) -> Result<Self, Refused> {
-        let dir = rustix::fs::open(path, LIST, Mode::empty()).map_err(Refused::of)?;
+        let dir = way.open_root(path, LIST)?;
         let dev = rustix::fs::fstat(&dir).map_err(Refused::of)?.st_dev;
         Ok(Self { dir, path: path.to_owned(), dev, way })
     }
@@ -199,6 +199,16 @@ impl Root {
             return Err(Refused::Replaced);
         }
         rustix::fs::unlinkat(&parent, last, AtFlags::empty()).map_err(Refused::of)
+    }
+
+    /// Removes an empty directory; false if it is not empty.
+    pub fn remove_dir(&self, name: &FileName) -> Result<bool, Refused> {
+        let parent = self.directory(name.parent().as_ref())?;
+        let last = Path::new(std::ffi::OsStr::new(name.path().file_name().unwrap_or_default()));
+        match rustix::fs::unlinkat(&parent, last, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            done => done.map(|()| true).map_err(Refused::of),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tree::{Dir, DirId, Followed, Vol, VolId};
-use wanted::Wanted;
+pub(crate) use wanted::Wanted;
 use watches::Watches;
 
 /// Gaps kept for whoever asks; more are in the figures alone.
@@ -183,6 +183,7 @@ impl Follower {
             self.settle_copies(now);
             self.mind_unplaced(now);
             self.mind_departed(now);
+            self.mind_given_up();
             self.mind_busy(now);
             self.mind_volumes(now);
             self.show(now);

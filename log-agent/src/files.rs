@@ -57,6 +57,8 @@ pub(crate) struct Shown {
     pub(crate) sources: BTreeMap<SourceId, Arc<Source>>,
     pub(crate) figures: Vec<VolumeFigures>,
     pub(crate) gaps: VecDeque<Gap>,
+    /// To be let go, whatever of it was acknowledged.
+    pub(crate) given_up: Vec<SourceId>,
 }
 
 impl Shared {
@@ -153,6 +155,17 @@ impl Files {
     pub fn died(&self) -> bool {
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner);
         thread.as_ref().is_some_and(JoinHandle::is_finished) && !self.0.shown().stopped
+    }
+
+    /// Lets a source go whose file was removed for its volume's quota: its bytes leave the disk, and those nobody acknowledged are a gap.
+    pub fn give_up(&self, id: SourceId) {
+        self.0.shown().given_up.push(id);
+        self.0.bell.ring();
+    }
+
+    /// How files are followed.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// Ends the following thread and wakes whoever waits in [`Woken`].

@@ -7,10 +7,11 @@
 
 mod read;
 
-pub use read::Step;
+pub use read::{Step, Window};
 
 use crate::beneath::Root;
 use crate::discover::Bell;
+use crate::files::Known;
 use crate::identity::{Identity, Mark};
 use crate::name::FileName;
 use crate::volume::{InstanceKey, Volume};
@@ -259,6 +260,18 @@ impl Source {
     pub fn acknowledged_to(&self) -> Place {
         let inner = self.inner();
         Place { generation: inner.tide.generation, mark: inner.acknowledged }
+    }
+
+    /// What a journal writes down of a place: None at the first byte and when the place's generation has ended. Nothing is written down of a
+    /// generation before something of it was shipped, so that the one before is known as long as possible.
+    pub fn known(&self, place: &Place) -> Option<Known> {
+        let inner = self.inner();
+        let of_now = place.generation == inner.tide.generation && place.mark.offset > 0;
+        of_now.then(|| Known {
+            identity: inner.identity,
+            mark: place.mark,
+            name: (*inner.name).clone(),
+        })
     }
 
     /// Keeps it open, whatever becomes of it (within the limits), until the answer is dropped: for viewers.

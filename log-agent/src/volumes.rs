@@ -116,6 +116,12 @@ pub struct Watched {
 pub struct Ended(mpsc::Sender<(InstanceKey, PathBuf)>);
 
 impl Ended {
+    /// With where it goes.
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<(InstanceKey, PathBuf)>) {
+        let (sender, receiver) = mpsc::channel(FORGOTTEN);
+        (Self(sender), receiver)
+    }
+
     /// An ended instance's directory is done with: it is followed and remembered no more. One that runs is left alone. False if too many
     /// wait for that: to be said again.
     pub fn forget(&self, instance: &InstanceKey, dir: PathBuf) -> bool {
@@ -132,14 +138,14 @@ pub fn watch(settings: Settings, tasks: &TaskTracker, stop: &CancellationToken) 
     if let Some(docker) = settings.docker.clone() {
         tasks.spawn(docker::follow(docker, kept, told, docker_stats.clone(), stop.clone()));
     }
-    let (ended, forgotten) = mpsc::channel(FORGOTTEN);
+    let (ended, forgotten) = Ended::channel();
     let (list, volumes) = watch::channel(Arc::default());
     let (shown, figures) = watch::channel(Arc::default());
     let inputs = run::Inputs { docker: engine.clone(), events, forgotten };
     let out = run::Out { list, shown };
     tasks.spawn(run::run(settings, inputs, out, stop.clone()));
     let engine = configured.then_some(engine);
-    Watched { volumes, ended: Ended(ended), figures, engine, docker_stats }
+    Watched { volumes, ended, figures, engine, docker_stats }
 }
 
 #[cfg(test)]

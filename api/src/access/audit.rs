@@ -1,5 +1,6 @@
-//! The audit log: who changed what about access, from where, why, and what it was before. A row is written in the transaction of the
-//! change it tells of: there is no change without one, and none without its change.
+//! The audit log: who changed what, from where, why, and what it was before. A row is written in the transaction of the change it tells
+//! of: there is no change without one, and none without its change. (Of a node that is deleted the row comes with the first step of it, in
+//! the transaction that takes what its agents said out of the store; the second is an event of the bus.)
 
 use super::Error;
 use super::secret::Secret;
@@ -57,6 +58,8 @@ pub enum Action {
     LogsRelayed,
     /// Tickets are signed with a new key.
     KeyRotated,
+    /// A node that reports no more is forgotten.
+    NodeDeleted,
 }
 
 impl Action {
@@ -72,6 +75,7 @@ impl Action {
             Self::TicketCreated => "ticket_created",
             Self::LogsRelayed => "logs_relayed",
             Self::KeyRotated => "key_rotated",
+            Self::NodeDeleted => "node_deleted",
         }
     }
 }
@@ -86,9 +90,9 @@ pub struct Entry {
     /// Who: `user:<token name>`, `node:<name>`, `api`.
     pub actor: String,
     /// What: `token_created`, `token_renewed`, `token_deleted`, `sign_in_created`, `session_created`, `session_ended`, `ticket_created`,
-    /// `logs_relayed`, `key_rotated`.
+    /// `logs_relayed`, `key_rotated`, `node_deleted`.
     pub action: String,
-    /// To what: a token's name, an app, an instance's key, a key's id.
+    /// To what: a token's name, an app, an instance's key, a key's id, a node.
     pub subject: String,
     /// Why, in the actor's words.
     pub cause: String,

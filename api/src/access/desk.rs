@@ -44,7 +44,7 @@ impl Access {
 
 impl Caller {
     /// As the audit log names it.
-    pub(super) fn by(&self) -> By {
+    pub(crate) fn by(&self) -> By {
         let (actor, cause) = (self.actor.clone(), self.cause.clone());
         By { actor, cause, address: Some(self.address) }
     }

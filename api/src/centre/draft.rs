@@ -182,7 +182,7 @@ fn entity(kind: EventType) -> Option<Kind> {
         EventType::InstanceChanged | EventType::HealthChanged | EventType::InstanceGone => {
             Some(Kind::Instance)
         }
-        EventType::NodeChanged | EventType::NodeSilent => Some(Kind::Node),
+        EventType::NodeChanged | EventType::NodeSilent | EventType::NodeDeleted => Some(Kind::Node),
         EventType::OomKilled | EventType::TicketUsed | EventType::Other => None,
     }
 }

@@ -29,7 +29,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(instances::list))
         .routes(routes!(instances::one))
         .routes(routes!(nodes::list))
-        .routes(routes!(nodes::one))
+        .routes(routes!(nodes::one, nodes::forget))
         .routes(routes!(reports::report))
         .routes(routes!(clusters::list))
         .routes(routes!(snapshot::snapshot))

@@ -27,6 +27,13 @@ pub(super) async fn load(nodes: &Nodes) -> Result<(), ReportError> {
     // judged by other rules, it has to be judged again: the agents are asked for the whole
     let known = judged_by.as_ref() == Some(&rules);
     for row in rows::load(store).await.map_err(centre::Error::from)? {
+        // a row follows its node into the store: this one was written while the node was forgotten
+        if centre.read(|world| world.node(&row.node).is_none()) {
+            let node = row.node.clone();
+            let gone = store.write(|c| Box::pin(async move { rows::delete(c, &node).await }));
+            gone.await.map_err(centre::Error::from)?;
+            continue;
+        }
         let at_start = Now { mono: std::time::Duration::ZERO, wall: row.last_seen };
         if let Some((entry, report)) = enter(nodes, &row, at_start)? {
             if !known {
@@ -82,6 +89,7 @@ pub(super) async fn take_over(nodes: &Nodes, since: Moment, now: Now) -> Result<
 /// Another process may have called agents silent, or back: whose word that is, the world tells. (One that falls silent or comes back in
 /// this very moment is put right by its next report, or the next time.)
 pub(super) fn take_over_silence(nodes: &Nodes) {
+    nodes.drop_forgotten();
     let silent: HashSet<(NodeName, String)> = nodes.inner.centre.read(|world| {
         let of = |node: &Arc<Node>| {
             let silent = node.agents.iter().filter(|a| a.silent);

@@ -6,8 +6,8 @@ use crate::store::{Error, Store, many};
 use common::api_types::Instance;
 use common::ids::{AppId, NodeName};
 use common::moment::Moment;
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
 
 /// Rows of one transaction: others wait for it.
 const MOST: usize = 500;
@@ -135,6 +135,12 @@ pub(super) async fn saw(
             })
             .await?;
     }
+    Ok(())
+}
+
+/// Takes out all agents of a node.
+pub(super) async fn delete(c: &mut AnyConnection, node: &NodeName) -> Result<(), Error> {
+    sqlx::query("DELETE FROM agents WHERE node = $1").bind(node.to_string()).execute(c).await?;
     Ok(())
 }
 

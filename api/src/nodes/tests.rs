@@ -1,5 +1,6 @@
 //! Reports over a real store.
 
+mod forget;
 mod headers;
 mod lab;
 mod reports;

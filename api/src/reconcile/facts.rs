@@ -64,6 +64,11 @@ impl NodeFactsView {
         self.nodes.insert(node.clone(), seen);
     }
 
+    /// What a node said does not count any more.
+    pub fn forget(&mut self, node: &NodeName) {
+        self.unset(node);
+    }
+
     fn unset(&mut self, node: &NodeName) {
         let Some(seen) = self.nodes.remove(node) else { return };
         for task in seen.tasks() {

@@ -130,7 +130,7 @@ function nodeTable(world, nodes) {
 }
 
 const COLOURS = {
-  instance_gone: "warn", app_deleted: "warn", node_silent: "bad", oom_killed: "bad", app_changed: "good", instance_changed: "good",
+  instance_gone: "warn", app_deleted: "warn", node_deleted: "warn", node_silent: "bad", oom_killed: "bad", app_changed: "good", instance_changed: "good",
 };
 
 function eventRow(event) {

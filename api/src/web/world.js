@@ -22,6 +22,7 @@ export class World {
     else if (type === "instance_changed" || type === "health_changed") this.instances.set(payload.key, payload);
     else if (type === "instance_gone") this.instances.delete(payload.key);
     else if (type === "node_changed" || type === "node_silent") this.nodes.set(payload.name, payload);
+    else if (type === "node_deleted") this.nodes.delete(payload.name);
     this.tell(event);
   }
 

@@ -69,3 +69,9 @@ pub async fn nodes(client: &mut Client, shape: Shape) -> Result<(), Error> {
     }
     print(&nodes::list(&list, Moment::now(), paint()))
 }
+
+pub async fn forget(client: &mut Client, node: &str) -> Result<(), Error> {
+    client.delete(&format!("{NODES}/{}", encoded(node))).await?;
+    note(&format!("node {node} is forgotten"));
+    Ok(())
+}

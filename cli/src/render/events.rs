@@ -36,6 +36,9 @@ fn told(event: &Event) -> (String, String, Ink) {
         (_, Some(Effect::Forget(Entity::App(app)))) => {
             (app.id.to_string(), "deleted".into(), Ink::Care)
         }
+        (_, Some(Effect::Forget(Entity::Node(node)))) => {
+            (node.name.to_string(), "deleted".into(), Ink::Care)
+        }
         (_, Some(Effect::Put(Entity::Node(node)))) => {
             (node.name.to_string(), agents(node), calm(node))
         }

@@ -131,6 +131,7 @@ fn router(script: Shared) -> Router {
         .route("/v1/apps/{app}", get(app))
         .route("/v1/instances", get(|| json_of(json!({"items": [instance("a1"), instance("a2")], "next": null}))))
         .route("/v1/nodes", get(|| json_of(json!({"items": [node()], "next": null}))))
+        .route("/v1/nodes/{node}", any(forget))
         .route("/v1/clusters", get(clusters))
         .route("/v1/snapshot", get(snapshot))
         .route("/v1/events", get(events))
@@ -283,6 +284,13 @@ async fn token(Path(name): Path<String>, request: Request) -> Response {
         ("ci", "DELETE") => StatusCode::NO_CONTENT.into_response(),
         ("ci", _) => json_of(json!({"name": "ci", "role": "viewer", "apps": ["**"]})).await,
         _ => problem(404, "not_found", "no token of this name"),
+    }
+}
+
+async fn forget(Path(name): Path<String>, request: Request) -> Response {
+    match (name.as_str(), request.method().as_str()) {
+        ("old/1", "DELETE") => StatusCode::NO_CONTENT.into_response(),
+        _ => problem(409, "node_reports", "an agent of it still reports"),
     }
 }
 

@@ -40,6 +40,7 @@ event_types! {
     HealthChanged "health_changed" "Only the health is different; payload: the instance.",
     NodeChanged "node_changed" "A node or an agent of it is new, different, or back; payload: the node.",
     NodeSilent "node_silent" "An agent missed three reports; payload: the node.",
+    NodeDeleted "node_deleted" "A node is no more, by an admin's word; payload: the node as it was.",
     OomKilled "oom_killed" "The kernel killed a process of an instance for memory; payload: the instance.",
     TicketUsed "ticket_used" "A viewer came with a ticket; payload: who, which instance.",
 }
@@ -112,6 +113,9 @@ impl Event {
             }
             EventType::NodeChanged | EventType::NodeSilent => {
                 Effect::Put(Entity::Node(Node::deserialize(payload).ok()?))
+            }
+            EventType::NodeDeleted => {
+                Effect::Forget(Entity::Node(Node::deserialize(payload).ok()?))
             }
             EventType::OomKilled | EventType::TicketUsed | EventType::Other => return None,
         })

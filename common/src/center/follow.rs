@@ -9,7 +9,7 @@ use super::last_good::{self, keep};
 use super::replica::{Broken, Replica};
 use super::sse::{Frame, Item, Parser};
 use super::status::Talk;
-use super::{Error, MAX_ANSWER, MAX_SNAPSHOT, Shared, escaped, value};
+use super::{Error, MAX_ANSWER, MAX_SNAPSHOT, Shared, escaped, packed, value};
 use crate::api_types::digest::hex;
 use crate::api_types::{Event, Snapshot, Topic};
 use crate::backoff::{Backoff, random};
@@ -181,6 +181,8 @@ impl Following {
     async fn ask(&self, digest: Option<&str>) -> Result<Option<Replica>, Error> {
         let url = self.shared.url(&format!("/v1/snapshot?{}", self.query));
         let mut request = self.shared.signed(Request::get())?;
+        request =
+            request.header(header::ACCEPT_ENCODING, HeaderValue::from_static(packed::UNDERSTOOD));
         if let Some(digest) = digest {
             request = request.header(header::IF_NONE_MATCH, value(&format!("\"{digest}\""))?);
         }
@@ -191,10 +193,15 @@ impl Following {
             200 => {}
             _ => return Err(refusal(&url, &answer)),
         }
-        let snapshot: Snapshot = serde_json::from_slice(&answer.body).map_err(|cause| {
+        let unread = |cause: String| {
             let why = format!("the snapshot cannot be read: {cause}");
             Error::Answer { url: url.to_string(), why }
-        })?;
+        };
+        let encoding = answer.header(header::CONTENT_ENCODING.as_str()).map(str::to_owned);
+        let json = packed::unpacked(encoding.as_deref(), answer.body, MAX_SNAPSHOT);
+        let json = json.map_err(unread)?;
+        let snapshot: Snapshot =
+            serde_json::from_slice(&json).map_err(|cause| unread(cause.to_string()))?;
         Ok(Some(Replica::new(snapshot)?))
     }
 

@@ -6,11 +6,9 @@
 use super::replica::{Mismatch, Replica};
 use super::status::Stats;
 use crate::api_types::Snapshot;
-use crate::atomic_file;
 use crate::logging::Episode;
+use crate::{atomic_file, last_good};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -25,12 +23,8 @@ const MAX_BYTES: u64 = 512 << 20;
 /// Why a copy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("{}: {cause}", path.display())]
-    Io { path: PathBuf, cause: io::Error },
-    #[error("{}: not a copy this version can read: {cause}", path.display())]
-    Format { path: PathBuf, cause: serde_json::Error },
-    #[error("{}: larger than {MAX_BYTES} bytes, ignored", path.display())]
-    TooLarge { path: PathBuf },
+    #[error(transparent)]
+    Unread(#[from] last_good::Error),
     #[error("{}: damaged: {cause}", path.display())]
     Damaged { path: PathBuf, cause: Mismatch },
 }
@@ -44,19 +38,7 @@ struct Kept {
 
 /// The copy, if there is one of these topics.
 pub(super) fn load(path: &Path, topics: &str) -> Result<Option<Replica>, Error> {
-    let io = |cause| Error::Io { path: path.to_owned(), cause };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(io(e)),
-    };
-    let mut json = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut json).map_err(io)?;
-    if json.len() as u64 > MAX_BYTES {
-        return Err(Error::TooLarge { path: path.to_owned() });
-    }
-    let kept: Kept = serde_json::from_slice(&json)
-        .map_err(|cause| Error::Format { path: path.to_owned(), cause })?;
+    let Some(kept) = last_good::read::<Kept>(path, MAX_BYTES)? else { return Ok(None) };
     if kept.format != FORMAT || kept.topics != topics {
         return Ok(None);
     }

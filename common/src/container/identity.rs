@@ -9,7 +9,7 @@
 //!
 //! A task whose id is known only to the Mesos agent is named by [`crate::mesos::Names::rename`].
 
-use super::mesos_name::sandbox;
+use super::mesos_name::{SANDBOX, sandbox};
 use super::task_id::app_of_task;
 use crate::ids::{self, AppId, InstanceId};
 use std::collections::BTreeMap;
@@ -19,8 +19,6 @@ pub const LABEL_APP: &str = "qae.app";
 /// Label that names the instance.
 pub const LABEL_INSTANCE: &str = "qae.instance";
 
-/// Where Mesos mounts the sandbox unless `MESOS_SANDBOX` says otherwise.
-const SANDBOX: &str = "/mnt/mesos/sandbox";
 /// Longest name kept. Beyond it stands its escaped form, which ends in a hash, so that two long names stay apart.
 const MAX_NAME: usize = 1024;
 
@@ -70,10 +68,15 @@ impl<'a> Facts<'a> {
     /// The label comes first: Marathon appends it after the user's own, while the app's `env` may overwrite the variable.
     pub(super) fn task(&self) -> Option<&'a str> {
         self.label("MESOS_TASK_ID").or_else(|| self.env("MESOS_TASK_ID")).or_else(|| {
-            let target = self.env("MESOS_SANDBOX").unwrap_or(SANDBOX);
-            let (_, source) = self.mounts.iter().find(|(t, _)| *t == target)?;
+            let (_, source) = self.sandbox()?;
             sandbox(source)?.executor
         })
+    }
+
+    /// The sandbox's mount: where in the container, where on the host.
+    pub(super) fn sandbox(&self) -> Option<(&'a str, &'a str)> {
+        let target = self.env("MESOS_SANDBOX").unwrap_or(SANDBOX);
+        self.mounts.iter().find(|(t, _)| *t == target).copied()
     }
 
     fn compose(&self) -> Option<String> {

@@ -4,7 +4,7 @@
 //! [`Inspected::left_out`]; a field of a wrong type is as good as missing.
 
 use super::identity::{Facts, bounded, identify};
-use super::{Container, Health, LogVolume, Network, Port, Source, State};
+use super::{Container, Health, LogVolume, Network, Port, Source, State, in_sandbox};
 use crate::lenient::from_json;
 use crate::moment;
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ pub fn from_inspect(json: &[u8], rules: &Rules) -> Result<Inspected, InspectErro
         network: network(&wire.host_config.network_mode),
         addresses: addresses(&wire.network_settings, &mut left_out),
         ports: ports(&wire.network_settings.ports, &mut left_out),
-        log_volumes: log_volumes(&mounts, &config.labels, rules, &mut left_out),
+        log_volumes: log_volumes(&facts, rules, &mut left_out),
         labels: labels(&config.labels, &mut left_out),
         cgroup_parent: Some(wire.host_config.cgroup_parent)
             .filter(|parent| !parent.is_empty() && parent.len() <= MAX_LABEL),
@@ -174,25 +174,23 @@ fn ports(
     found
 }
 
-/// Mounts at the paths of label `qae.logs`, else at the configured one.
-fn log_volumes(
-    mounts: &[(&str, &str)],
-    labels: &BTreeMap<String, String>,
-    rules: &Rules,
-    left_out: &mut Vec<String>,
-) -> Vec<LogVolume> {
-    let label = labels.get(LABEL_LOGS).map(String::as_str);
+/// Mounts at the paths of label `qae.logs`, else at the configured one; a path without a slash in front, or one in the Mesos sandbox, is
+/// what lies there.
+fn log_volumes(facts: &Facts<'_>, rules: &Rules, left_out: &mut Vec<String>) -> Vec<LogVolume> {
+    let label = facts.labels.get(LABEL_LOGS).map(String::as_str);
     let mut found: Vec<LogVolume> = Vec::new();
     for path in label.unwrap_or(&rules.log_path).split(',').map(str::trim).filter(|p| !p.is_empty())
     {
         let path = bare(path);
-        let mount =
-            mounts.iter().find(|(target, source)| bare(target) == path && !source.is_empty());
-        match mount {
-            Some((target, source)) if found.iter().all(|v| v.target != *target) => {
-                found
-                    .push(LogVolume { source: (*source).to_owned(), target: (*target).to_owned() });
+        let mounted = |(target, source): &&(&str, &str)| bare(target) == path && !source.is_empty();
+        let volume = match facts.mounts.iter().find(mounted) {
+            Some((target, source)) => {
+                Some(LogVolume { source: (*source).to_owned(), target: (*target).to_owned() })
             }
+            None => in_sandbox_of(facts, path),
+        };
+        match volume {
+            Some(volume) if found.iter().all(|v| v.target != volume.target) => found.push(volume),
             None if label.is_some() => {
                 left_out.push(format!(
                     "no volume is mounted at {} (label {LABEL_LOGS})",
@@ -205,6 +203,13 @@ fn log_volumes(
     }
     keep(&mut found, MAX_LOG_VOLUMES, "log volumes", left_out);
     found
+}
+
+fn in_sandbox_of(facts: &Facts<'_>, path: &str) -> Option<LogVolume> {
+    let (target, source) = facts.sandbox()?;
+    let rest = in_sandbox(path, target)?;
+    let join = |at: &str| if rest.is_empty() { at.to_owned() } else { format!("{at}/{rest}") };
+    (!source.is_empty()).then(|| LogVolume { source: join(source), target: join(target) })
 }
 
 /// A path without its trailing slash.

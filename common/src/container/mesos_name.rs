@@ -40,6 +40,23 @@ pub fn sandbox(path: &str) -> Option<Sandbox<'_>> {
     }
 }
 
+/// Where Mesos mounts the sandbox unless `MESOS_SANDBOX` says otherwise.
+pub(crate) const SANDBOX: &str = "/mnt/mesos/sandbox";
+
+/// What of a sandbox a log path means, the sandbox being at `mounted` in the container: `logs` and `/mnt/mesos/sandbox/logs` are `logs`,
+/// `.` and `/mnt/mesos/sandbox` are all of it, which is "". None for any other place.
+pub(crate) fn in_sandbox<'a>(path: &'a str, mounted: &str) -> Option<&'a str> {
+    let rest = match path.strip_prefix(mounted.trim_end_matches('/')) {
+        Some("") => "",
+        Some(rest) => rest.strip_prefix('/')?,
+        None if path == "." => "",
+        None if path.starts_with('/') => return None,
+        None => path,
+    };
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    (rest.is_empty() || rest.split('/').all(plain)).then_some(rest)
+}
+
 /// 8-4-4-4-12 hex digits.
 pub fn is_uuid(text: &str) -> bool {
     text.len() == 36
@@ -86,6 +103,25 @@ mod tests {
         for path in ["", "/", "/srv/logs", ID, "/runs/latest"] {
             assert_eq!(sandbox(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn places_in_a_sandbox() {
+        for (path, wanted) in [
+            ("/mnt/mesos/sandbox", Some("")),
+            (".", Some("")),
+            ("logs", Some("logs")),
+            ("logs/app", Some("logs/app")),
+            ("/mnt/mesos/sandbox/logs", Some("logs")),
+            ("/mnt/mesos/sandboxes", None),
+            ("/qae/logs", None),
+            ("../x", None),
+            ("logs//x", None),
+            ("/mnt/mesos/sandbox/../x", None),
+        ] {
+            assert_eq!(in_sandbox(path, SANDBOX), wanted, "{path}");
+        }
+        assert_eq!(in_sandbox("/box/a", "/box/"), Some("a"));
     }
 
     proptest! {

@@ -6,9 +6,14 @@
 //! - A list is a picture of the past: containers that events told of since it was asked for (`touched`) are not judged by it.
 //! - Nothing here forgets a container because the engine is silent.
 
+mod record;
+
+pub(super) use record::Seen;
+
 use super::wire::{Happening, Heard, Listed};
 use super::{Event, Stats};
 use crate::container::{Container, Inspected, State};
+use record::{Death, Known, Look, Print};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,8 +22,6 @@ use std::sync::atomic::Ordering::Relaxed;
 const MAX_KNOWN: usize = 10_000;
 /// How many of the lately dead are remembered, for OOM events that come after the death.
 const MAX_DEAD: usize = 64;
-/// Slack for a start time against the engine's rounded words, in seconds.
-const UP_SLACK: u64 = 5;
 
 /// The state.
 #[derive(Debug)]
@@ -40,55 +43,6 @@ pub(super) struct Desk {
     whole: bool,
     news: Vec<Event>,
     changed: bool,
-}
-
-/// How a look that nothing has happened since is known again in a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Print {
-    /// An event made the look: the next list shows what it saw.
-    Next,
-    /// The entry's print.
-    Is(u64),
-}
-
-#[derive(Debug)]
-struct Known {
-    container: Arc<Container>,
-    oom: bool,
-}
-
-/// A look that is wanted or under way.
-#[derive(Debug, Default)]
-struct Look {
-    flying: bool,
-    /// Something happened since it took off: look once more.
-    again: bool,
-    /// An event was missed meanwhile, maybe about this container: what is seen may be old.
-    missed: bool,
-    /// A start asked for it.
-    started: bool,
-    died: Option<Death>,
-    oom: bool,
-}
-
-/// A death that came before the look's answer.
-#[derive(Debug, Clone, Copy)]
-enum Death {
-    /// Of a container that was known: it is told, and the answer is of no use.
-    Told,
-    /// Of one that nobody had seen: the answer will say who it was.
-    Unnamed(Option<i64>),
-}
-
-/// What a look has found.
-#[derive(Debug)]
-pub(super) enum Seen {
-    /// The engine's answer.
-    Answer(Box<Inspected>),
-    /// The engine knows no such container.
-    Gone,
-    /// No answer, or none that can be read.
-    Failed,
 }
 
 impl Desk {
@@ -394,28 +348,6 @@ impl Desk {
             self.dead.pop_front();
         }
         self.dead.push_back(container);
-    }
-}
-
-impl Known {
-    /// True if the list contradicts what a look saw: an entry that is as it was before the look may still have been another meanwhile.
-    fn differs(&self, entry: &Listed) -> bool {
-        let paused = self.container.state == State::Paused;
-        entry.paused.is_some_and(|p| p != paused)
-            || entry.health.is_some_and(|h| h != self.container.health)
-    }
-
-    /// True if the list shows a younger run than the one that is known.
-    fn restarted(&self, entry: &Listed, now_ms: u64) -> bool {
-        let (Some(most), Some(started)) = (entry.up_at_most, self.container.started_at_ms) else {
-            return false;
-        };
-        now_ms.saturating_sub(started) / 1_000 > most + UP_SLACK
-    }
-
-    fn same_run(&self, other: &Container) -> bool {
-        let ours = &self.container;
-        (ours.pid, ours.started_at_ms) == (other.pid, other.started_at_ms)
     }
 }
 

@@ -4,13 +4,12 @@
 //! replaced as a whole ([`atomic_file`]).
 
 use super::{Inventory, Settings, Stats};
-use crate::atomic_file;
 use crate::container::Container;
 use crate::logging::Episode;
+use crate::{atomic_file, last_good};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{DefaultHasher, Hasher};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -25,17 +24,6 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(30);
 /// As good as never.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3_600);
-
-/// Why a copy could not be read.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("{}: {cause}", path.display())]
-    Io { path: PathBuf, cause: io::Error },
-    #[error("{}: not a copy this version can read: {cause}", path.display())]
-    Format { path: PathBuf, cause: serde_json::Error },
-    #[error("{}: larger than {MAX_BYTES} bytes, ignored", path.display())]
-    TooLarge { path: PathBuf },
-}
 
 #[derive(Deserialize)]
 struct Read1 {
@@ -58,21 +46,10 @@ fn boot_id() -> String {
 }
 
 /// The copy, if there is one of this boot.
-fn load(path: &Path, boot: &str) -> Result<Option<Vec<Container>>, Error> {
-    let io = |cause| Error::Io { path: path.to_owned(), cause };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(io(e)),
-    };
-    let mut json = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut json).map_err(io)?;
-    if json.len() as u64 > MAX_BYTES {
-        return Err(Error::TooLarge { path: path.to_owned() });
-    }
-    let read: Read1 = serde_json::from_slice(&json)
-        .map_err(|cause| Error::Format { path: path.to_owned(), cause })?;
-    Ok((read.format == FORMAT && read.boot == boot).then_some(read.containers))
+fn load(path: &Path, boot: &str) -> Result<Option<Vec<Container>>, last_good::Error> {
+    let read = last_good::read::<Read1>(path, MAX_BYTES)?;
+    let ours = read.filter(|read| read.format == FORMAT && read.boot == boot);
+    Ok(ours.map(|read| read.containers))
 }
 
 /// The copy's bytes.

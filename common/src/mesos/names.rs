@@ -2,8 +2,8 @@
 
 use super::wire;
 use crate::container::{
-    Container, Health, LABEL_APP, LABEL_INSTANCE, LABEL_LOGS, LogVolume, Network, Rules, Source,
-    app_id, app_or_task, bounded, by_name, is_uuid, mesos_container_id,
+    Container, Health, LABEL_APP, LABEL_INSTANCE, LABEL_LOGS, LogVolume, Network, Rules, SANDBOX,
+    Source, app_id, app_or_task, bounded, by_name, in_sandbox, is_uuid, mesos_container_id,
 };
 use crate::ids::{AppId, InstanceId};
 use crate::lenient::from_json;
@@ -210,7 +210,8 @@ fn labels(all: &[wire::Label]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Volumes at the log paths. A relative host path lies in the sandbox.
+/// Volumes at the log paths. A relative host path lies in the sandbox, and so does a log path that is relative or begins with where the
+/// sandbox is in a container.
 fn log_volumes(
     task: &wire::Task,
     sandbox: Option<&str>,
@@ -219,11 +220,14 @@ fn log_volumes(
 ) -> Vec<LogVolume> {
     let paths = label.unwrap_or(&rules.log_path).split(',').map(|p| p.trim().trim_end_matches('/'));
     let mounted = paths.filter(|p| !p.is_empty()).filter_map(|path| {
-        let volume = task
-            .container
-            .volumes
-            .iter()
-            .find(|v| v.container_path.trim_end_matches('/') == path)?;
+        let volume =
+            task.container.volumes.iter().find(|v| v.container_path.trim_end_matches('/') == path);
+        let Some(volume) = volume else {
+            let (sandbox, rest) = (sandbox?, in_sandbox(path, SANDBOX)?);
+            let join =
+                |at: &str| if rest.is_empty() { at.to_owned() } else { format!("{at}/{rest}") };
+            return Some(LogVolume { source: join(sandbox), target: join(SANDBOX) });
+        };
         let host = Path::new(&volume.host_path);
         // out of the sandbox no task may point
         let inside = host.components().all(|c| matches!(c, Component::Normal(_)));

@@ -80,6 +80,13 @@ impl Client {
         Ok(Self(Arc::new(config)))
     }
 
+    /// The same for a protocol that is not HTTP, and for code that blocks.
+    pub fn for_other_protocols(&self) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols.clear();
+        Arc::new(config)
+    }
+
     /// The handshake with the server of this name or IP address. Bound it in time.
     pub async fn connect<S>(&self, host: &str, stream: S) -> io::Result<TlsStream<S>>
     where

@@ -5,6 +5,7 @@ use crate::name::FileName;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType};
 use std::ffi::CStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,25 @@ pub struct Entry {
     pub ino: u64,
 }
 
+/// What is under a name, as far as it matters for removing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight {
+    /// What it is.
+    pub kind: Kind,
+    /// Device of its file system.
+    pub dev: u64,
+    /// Its inode.
+    pub ino: u64,
+    /// Its length.
+    pub len: u64,
+    /// Bytes it has on the disk.
+    pub on_disk: u64,
+    /// Names it has in the file system.
+    pub links: u64,
+    /// Last change of its inode, in nanoseconds since 1970.
+    pub changed_ns: i128,
+}
+
 /// A directory of a volume, held open.
 #[derive(Debug)]
 pub struct Held(OwnedFd);
@@ -44,6 +64,24 @@ impl Held {
     /// A path that leads to this very directory, for system calls that take nothing else.
     pub fn path(&self) -> String {
         format!("/proc/self/fd/{}", self.0.as_raw_fd())
+    }
+
+    /// Looks at one of its entries without opening it.
+    pub fn weigh(&self, name: &[u8]) -> Result<Weight, Refused> {
+        let name = std::path::Path::new(std::ffi::OsStr::from_bytes(name));
+        let stat =
+            rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Refused::of)?;
+        #[allow(clippy::useless_conversion, reason = "it has 32 bits on some processors")]
+        let links = u64::from(stat.st_nlink);
+        Ok(Weight {
+            kind: kind(FileType::from_raw_mode(stat.st_mode)),
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            len: u64::try_from(stat.st_size).unwrap_or(0),
+            on_disk: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
+            links,
+            changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
+        })
     }
 
     /// At most `most` entries, and whether there are more.

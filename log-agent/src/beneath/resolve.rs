@@ -54,6 +54,25 @@ impl Way {
     }
 }
 
+impl Way {
+    /// Opens a directory by its path on this host: other file systems on the way are allowed, links are not.
+    pub(super) fn open_root(self, path: &Path, flags: OFlags) -> Result<OwnedFd, Refused> {
+        match self {
+            Self::AtOnce => {
+                let rules = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_MAGICLINKS);
+                let opened =
+                    rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), rules);
+                match opened {
+                    // a link as the last part says this too
+                    Err(Errno::NOTDIR | Errno::AGAIN) => walk(path, flags),
+                    opened => opened.map_err(Refused::of),
+                }
+            }
+            Self::Stepwise => walk(path, flags),
+        }
+    }
+}
+
 fn at_once(dir: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd, Refused> {
     for _ in 0..TRIES {
         match rustix::fs::openat2(&dir, path, flags, Mode::empty(), RULES) {
@@ -91,6 +110,22 @@ fn stepwise(dir: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd, Refus
         at = Some(opened);
     }
     at.ok_or(Refused::Gone)
+}
+
+fn walk(path: &Path, flags: OFlags) -> Result<OwnedFd, Refused> {
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let start = if path.is_absolute() { c"/" } else { c"." };
+    let mut at = rustix::fs::open(start, step, Mode::empty()).map_err(Refused::of)?;
+    let mut parts = path.components().filter(|part| *part != Component::RootDir).peekable();
+    while let Some(part) = parts.next() {
+        let Component::Normal(part) = part else { return Err(Refused::Gone) };
+        let flags = if parts.peek().is_some() { step } else { flags | OFlags::NOFOLLOW };
+        at = rustix::fs::openat(&at, part, flags, Mode::empty()).map_err(|e| match e {
+            Errno::NOTDIR if is_link(None, &at, part.as_ref()) => Refused::Symlink,
+            e => Refused::of(e),
+        })?;
+    }
+    Ok(at)
 }
 
 fn is_link(at: Option<&OwnedFd>, dir: impl AsFd, part: &Path) -> bool {

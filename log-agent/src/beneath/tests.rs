@@ -1,4 +1,5 @@
 use super::*;
+use rustix::fs::Mode;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,27 @@ fn regular_files_open_at_any_depth() {
         let kinds: Vec<_> = listed.iter().map(|e| (&e.name[..], e.kind)).collect();
         assert_eq!(kinds, [(&b"app.log"[..], Kind::File), (b"sub", Kind::Directory)]);
         assert!(matches!(root.list(None, 1), Err(Refused::TooMany(1))));
+    }
+}
+
+#[test]
+fn a_volume_behind_a_link_is_refused() {
+    let (dir, _) = lab();
+    symlink("volume", dir.path().join("link")).unwrap();
+    for open in [Root::open, Root::open_stepwise] {
+        for (path, reason) in [
+            ("link", "symlink"),
+            ("link/sub", "symlink"),
+            ("volume/app.log", "wrong_kind"),
+            ("volume/none", "gone"),
+            ("none/sub", "gone"),
+        ] {
+            assert_eq!(open(&dir.path().join(path)).unwrap_err().reason(), reason, "{path}");
+        }
+        open(&dir.path().join("volume/sub")).unwrap();
+        // other file systems may be on the way
+        open(Path::new("/proc/self/../sys")).unwrap_err();
+        open(Path::new("/proc/sys")).unwrap();
     }
 }
 

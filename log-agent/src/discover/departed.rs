@@ -126,6 +126,16 @@ impl Follower {
         }
     }
 
+    /// Lets go what retention removed though it was not acknowledged.
+    pub(super) fn mind_given_up(&mut self) {
+        let given_up = std::mem::take(&mut self.shared.shown().given_up);
+        for id in given_up {
+            if let Some(source) = self.followed.get(&id).map(|f| f.source.clone()) {
+                self.give_up(&source, Why::Quota);
+            }
+        }
+    }
+
     /// At the end of the process: deleted files that are open nowhere but here are gone with it.
     pub(super) fn part(&mut self) {
         // their new generations are not let go on: the next process must find their copies first

@@ -210,6 +210,10 @@ impl Follower {
             .collect();
         for id in due {
             let Some(vol) = self.vols.get_mut(&id) else { continue };
+            if !vol.todo.is_empty() {
+                // the last look is not done yet: nothing would ever be decided if it had no end
+                continue;
+            }
             let stormed = vol.storm.is_some_and(|until| until <= now);
             let share =
                 if vol.urgent || stormed || vol.blind { SHARE_URGENT } else { SHARE_OF_ALL };
@@ -253,12 +257,15 @@ impl Follower {
             }
             return self.open_volume(id, now);
         }
-        for dir_id in vol.dirs.clone() {
+        let room = vol.sources.len() < self.shared.settings.limits.files;
+        let dirs = vol.dirs.clone();
+        for dir_id in dirs {
             let Some(dir) = self.dirs.get(&dir_id) else { continue };
             let held = root.hold(dir.name.as_ref());
             let changed = held.and_then(|h| h.ino_and_change());
             let as_listed = changed.is_ok_and(|(ino, at)| ino == dir.ino && dir.listed == Some(at));
-            let complete = !dir.slots.values().any(|slot| super::scan::passing(slot.what));
+            let complete = !dir.slots.values().any(|slot| super::scan::passing(slot.what))
+                && (dir.over == 0 || !room);
             if as_listed && complete && dir.wd.is_some() {
                 continue;
             }

@@ -120,6 +120,10 @@ impl Follower {
         }
         // what is not in a list that was cut short may be there all the same
         for (key, slot) in old {
+            if more && room == 0 && slot.what == What::No("too_many") {
+                dir.over += 1;
+                continue;
+            }
             dir.slots.insert(key.clone(), slot);
             vol.todo.push_back(Task::Check(id, key));
         }
@@ -170,6 +174,14 @@ impl Follower {
                 _ => self.file(vol, (id, key), &name, ino, now),
             },
         };
+        if before.is_none() && kind == Kind::File && what == What::No("too_many") {
+            // not even its name is kept; the next look at everything counts anew
+            if let Some(dir) = self.dirs.get_mut(&id) {
+                dir.over += 1;
+                self.figures_changed = true;
+            }
+            return;
+        }
         self.put(id, key, before, Slot { ino, what });
     }
 

@@ -69,7 +69,10 @@ impl Lab {
     }
 
     fn with(settings: Settings) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), settings)
+    }
+
+    fn within(dir: tempfile::TempDir, settings: Settings) -> Self {
         fs::create_dir(dir.path().join("volume")).unwrap();
         let files = Files::resume(settings.clone(), Vec::new()).unwrap();
         let lab = Self { dir, files, settings, shipped: Shipped::default() };

@@ -5,19 +5,19 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// Include and exclude globs, compiled. A glob that does not compile admits nothing and is said at start; the config refuses it before.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     include: GlobSet,
     exclude: GlobSet,
 }
 
 impl Wanted {
-    pub(super) fn new(include: &[String], exclude: &[String]) -> Self {
+    pub(crate) fn new(include: &[String], exclude: &[String]) -> Self {
         Self { include: set(include), exclude: set(exclude) }
     }
 
     /// Whether a file of this name is read. A rotated name counts as the one it was made of: with `*.log` alone, a generation that was born
     /// and renamed to `app.log.1` while nobody looked would be lost.
-    pub(super) fn admits(&self, name: &FileName) -> bool {
+    pub(crate) fn admits(&self, name: &FileName) -> bool {
         let path = name.path();
         if self.exclude.is_match(path) {
             return false;

@@ -108,6 +108,8 @@ pub enum Why {
     VolumeGone,
     /// It was deleted, and this process ended before it was acknowledged.
     Stopped,
+    /// Its volume was above its quota, and nothing older was left to remove.
+    Quota,
 }
 
 impl Why {
@@ -120,6 +122,7 @@ impl Why {
             Self::Closed => "closed",
             Self::VolumeGone => "volume_gone",
             Self::Stopped => "stopped",
+            Self::Quota => "quota",
         }
     }
 }

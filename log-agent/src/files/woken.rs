@@ -17,22 +17,25 @@ pub struct Woken {
 struct List {
     /// In the order they came; with whether it tells of a start.
     sources: VecDeque<(Arc<Source>, bool)>,
+    /// Somebody ends the wait from outside.
+    rung: bool,
     closed: bool,
 }
 
 impl Woken {
-    /// Waits until a file grew, got a new generation or was deleted, or the time is over or following has ended; takes at most `most`
+    /// Waits until a file grew, got a new generation or was deleted, or the time is over, or it is rung, or following has ended; takes at most `most`
     /// of them. A file may be named although there is nothing new in it; it is never left out when there is.
     pub fn wait(&self, longest: Duration, most: usize) -> Vec<Arc<Source>> {
         let until = Instant::now() + longest;
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        while list.sources.is_empty() && !list.closed {
+        while list.sources.is_empty() && !list.closed && !list.rung {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
             list = self.bell.wait_timeout(list, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        list.rung = false;
         let mut taken: Vec<Arc<Source>> = Vec::with_capacity(most.min(list.sources.len()));
         while taken.len() < most {
             let Some((source, begins)) = list.sources.pop_front() else { break };
@@ -52,9 +55,15 @@ impl Woken {
         taken
     }
 
-    /// Ends a wait from outside, for instance because an acknowledgement came.
+    /// Ends a wait from outside, this one or the next, for instance because an acknowledgement came.
     pub fn ring(&self) {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).rung = true;
         self.bell.notify_all();
+    }
+
+    /// Whether following has ended: no more will come.
+    pub fn is_closed(&self) -> bool {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
     /// Puts a file on the list.

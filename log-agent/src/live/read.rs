@@ -12,6 +12,7 @@ use common::api_types::live::Of;
 use common::moment::Moment;
 use memchr::{memchr, memchr_iter, memrchr};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Longest search for a line that fits before the viewer is told how far it got.
@@ -59,8 +60,10 @@ pub struct Chunk {
     pub encoded: Encoded,
     /// How many.
     pub lines: u32,
-    /// It ended since there was nothing more.
+    /// It ended since there was nothing more,
     pub dry: bool,
+    /// but for the beginning of a line.
+    pub rest: bool,
     /// What it took.
     pub took: Duration,
 }
@@ -69,7 +72,7 @@ pub struct Chunk {
 #[derive(Debug)]
 pub enum Read {
     /// Lines, or none of these fit.
-    Chunk(Chunk),
+    Chunk(Arc<Chunk>),
     /// No complete line; `rest`: bytes are there.
     Dry {
         /// Whether the beginning of a line is there.
@@ -104,7 +107,8 @@ pub fn read(source: &Source, spot: &Spot, wish: &Wish<'_>) -> io::Result<Read> {
     let begun = Instant::now();
     let mut buf = vec![0; HASHED + CAP];
     let mut frame = LinesFrame::new(wish.of, wish.form, CAP);
-    let (mut now, mut continues, mut open, mut dry) = (*spot, false, false, false);
+    let (mut now, mut continues, mut open) = (*spot, false, false);
+    let (mut dry, mut left_over) = (false, false);
     while frame.is_empty() && !dry && (now == *spot || begun.elapsed() < SEARCH) {
         let mark = now.place.mark;
         let (offset, front) = (mark.offset, HASHED - mark.behind());
@@ -124,7 +128,7 @@ pub fn read(source: &Source, spot: &Spot, wish: &Wish<'_>) -> io::Result<Read> {
         let rest = if bytes < CAP { wish.rest } else { Rest::Waits };
         let end = HASHED + bytes;
         let taken = take(&mut frame, &buf[HASHED..end], now.within, wish.filter, rest);
-        dry = bytes < CAP;
+        (dry, left_over) = (bytes < CAP, taken.bytes < bytes);
         if taken.bytes == 0 {
             if now == *spot {
                 return Ok(Read::Dry { rest: bytes > 0 });
@@ -138,8 +142,9 @@ pub fn read(source: &Source, spot: &Spot, wish: &Wish<'_>) -> io::Result<Read> {
     let (offset, next) = (spot.offset(), now.offset());
     let lines = frame.lines();
     let encoded = frame.finish(&Span { offset, next, time: Moment::now(), continues, open });
-    let took = begun.elapsed();
-    Ok(Read::Chunk(Chunk { before: *spot, after: now, encoded, lines, dry, took }))
+    let (before, after, took) = (*spot, now, begun.elapsed());
+    let chunk = Chunk { before, after, encoded, lines, dry, rest: left_over, took };
+    Ok(Read::Chunk(Arc::new(chunk)))
 }
 
 fn hole(source: &Source, spot: &Spot, to: u64) -> io::Result<Read> {

@@ -29,6 +29,7 @@ pub fn volume(dir: &Path, instance: &str) -> Volume {
         dir: dir.to_owned(),
         name: String::new(),
         ended_at: None,
+        form: crate::volume::Form::Plain,
     }
 }
 

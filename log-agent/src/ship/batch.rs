@@ -200,7 +200,7 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Reads one.
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(in crate::ship) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let all = reader.rest();
         reader.skip_map()?;
         let headers = &all[..all.len() - reader.rest().len()];

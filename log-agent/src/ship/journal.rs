@@ -197,6 +197,25 @@ impl Journal {
         forgotten
     }
 
+    /// Waits until the disk has all of it.
+    pub fn sync(&self) {
+        let mut inner = self.shared.inner();
+        (inner.again, inner.unsynced) = (Instant::now(), false);
+        inner.write(&self.shared.path, Instant::now());
+        let file = inner.file.clone();
+        drop(inner);
+        if let Some(Err(error)) = file.map(|file| file.sync_data()) {
+            let mut inner = self.shared.inner();
+            inner.file = None;
+            inner.failed(&fault("sync", &self.shared.path)(error));
+        }
+    }
+
+    /// The directory it is in.
+    pub fn dir(&self) -> &Path {
+        self.shared.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// How it is.
     pub fn figures(&self) -> JournalFigures {
         let inner = self.shared.inner();
@@ -225,7 +244,7 @@ impl Inner {
     fn note(&mut self, known: Known) {
         let key = (known.identity.dev, known.identity.ino);
         match self.entries.files.get_mut(&key) {
-            Some(Entry { known: old, .. }) if *old == known => return,
+            Some(Entry { known: old, .. }) if *old == known => {}
             Some(Entry { id, known: old })
                 if old.identity == known.identity && old.name == known.name =>
             {

@@ -56,7 +56,7 @@ impl<G: Clone + Eq + Hash, K: Copy + Eq + Hash> Turns<G, K> {
     }
 
     /// The file to read from now; to be told with [`Self::took`] what was read before the next one is asked for.
-    pub fn next(&mut self) -> Option<K> {
+    pub fn turn(&mut self) -> Option<K> {
         while self.current.is_none() {
             let group = self.waiting.pop_front()?;
             // gone, or its turn goes to what it took too much
@@ -72,7 +72,7 @@ impl<G: Clone + Eq + Hash, K: Copy + Eq + Hash> Turns<G, K> {
         self.groups.get(group)?.keys.front().copied()
     }
 
-    /// So many bytes were read from the file that [`Self::next`] gave, and it has `more` or not.
+    /// So many bytes were read from the file that [`Self::turn`] gave, and it has `more` or not.
     pub fn took(&mut self, bytes: u64, more: bool) {
         let Some((group, left)) = self.current.take() else { return };
         let Some(of) = self.groups.get_mut(&group) else { return };
@@ -108,7 +108,7 @@ mod tests {
         (0..1_000).for_each(|file| turns.wake(&"flood", file));
         turns.wake(&"quiet", 5_000);
         let mut before = 0;
-        while let Some(file) = turns.next() {
+        while let Some(file) = turns.turn() {
             if file == 5_000 {
                 break;
             }
@@ -118,7 +118,7 @@ mod tests {
         assert!(before <= TURN + 100_000, "{before}");
         turns.took(80, false);
         // the flooder goes on alone
-        assert_eq!(turns.next(), Some(3));
+        assert_eq!(turns.turn(), Some(3));
     }
 
     #[test]
@@ -126,12 +126,12 @@ mod tests {
         let mut turns = Turns::default();
         turns.wake(&1, 'a');
         turns.wake(&1, 'a');
-        assert_eq!(turns.next(), Some('a'));
+        assert_eq!(turns.turn(), Some('a'));
         turns.took(0, false);
-        assert_eq!(turns.next(), None);
+        assert_eq!(turns.turn(), None);
         assert!(turns.is_empty());
         turns.wake(&1, 'a');
-        assert_eq!(turns.next(), Some('a'));
+        assert_eq!(turns.turn(), Some('a'));
     }
 
     #[test]
@@ -140,10 +140,10 @@ mod tests {
         (0..10).for_each(|file| turns.wake(&"many", file));
         turns.wake(&"other", 99);
         for file in 0..10 {
-            assert_eq!(turns.next(), Some(file));
+            assert_eq!(turns.turn(), Some(file));
             turns.took(200, false);
         }
-        assert_eq!(turns.next(), Some(99));
+        assert_eq!(turns.turn(), Some(99));
     }
 
     proptest! {
@@ -162,7 +162,7 @@ mod tests {
                 files.iter().map(|(group, _)| (*group, BTreeMap::new())).collect();
             let mut total: BTreeMap<u8, u64> = BTreeMap::new();
             for (bytes, more) in reads {
-                let Some((group, _)) = turns.next() else { break };
+                let Some((group, _)) = turns.turn() else { break };
                 turns.took(bytes, more);
                 waiting.insert(group, BTreeMap::new());
                 for (who, others) in &mut waiting {
@@ -189,7 +189,7 @@ mod tests {
             }
             let mut got = vec![0u64; sizes.len()];
             for _ in 0..5_000 {
-                let group = turns.next().unwrap();
+                let group = turns.turn().unwrap();
                 got[group] += sizes[group].max(LOOK);
                 turns.took(sizes[group], true);
             }

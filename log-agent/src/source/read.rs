@@ -27,6 +27,50 @@ pub enum Step {
     Restart,
 }
 
+/// What a reader that ships reads into, again and again: the bytes before a place, which are the proof, and those that follow.
+#[derive(Debug)]
+pub struct Window {
+    /// [`HASHED`] bytes before the place, of which the last ones count, then what was read.
+    bytes: Box<[u8]>,
+    offset: u64,
+    behind: usize,
+    len: usize,
+}
+
+impl Window {
+    /// For so many bytes at once.
+    pub fn new(size: usize) -> Self {
+        Self { bytes: vec![0; HASHED + size].into(), offset: 0, behind: 0, len: 0 }
+    }
+
+    /// The offset of its first byte.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What was read.
+    pub fn data(&self) -> &[u8] {
+        &self.bytes[HASHED..HASHED + self.len]
+    }
+
+    /// Whether it could not take more: there may be more to read.
+    pub fn is_full(&self) -> bool {
+        HASHED + self.len == self.bytes.len()
+    }
+
+    /// The byte before the first one that was read.
+    pub fn before(&self) -> Option<u8> {
+        (self.behind > 0).then(|| self.bytes[HASHED - 1])
+    }
+
+    /// The mark after the first `consumed` bytes.
+    pub fn mark(&self, consumed: usize) -> Mark {
+        let consumed = consumed.min(self.len);
+        let before = &self.bytes[HASHED - self.behind..HASHED + consumed];
+        Mark::at(self.offset + consumed as u64, before)
+    }
+}
+
 impl Source {
     /// Reads at an offset, as much as one call gives; 0 is the end. What is read may belong to another generation than the caller thinks.
     pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -43,27 +87,49 @@ impl Source {
     /// anew before or during the read: the bytes before the place are still those that were consumed, and those before the end that was
     /// seen are still those. What nobody but the reader had seen could not be recognised again in a copy. This is the shipper's way.
     pub fn read_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
-        let Some(read) = self.proven(place, buf)? else { return Ok(Step::Restart) };
-        {
-            let mut inner = self.inner();
-            if inner.tide.generation != place.generation {
-                return Ok(Step::Restart);
-            }
-            inner.read_to = inner.read_to.max(place.mark.offset + read as u64);
+        match self.read_proven(place, buf, &mut [0; HASHED])? {
+            Some(read) if self.count(place, read) => self.step(place, &buf[..read]),
+            _ => Ok(Step::Restart),
         }
-        self.step(place, &buf[..read])
+    }
+
+    /// As [`Self::read_on`], for a reader that leaves some of what it reads to the next time (a line that is not complete): `take` says how
+    /// many of the bytes it ships for certain. Only those count as read should the file be truncated.
+    pub fn read_window(
+        &self,
+        place: &Place,
+        window: &mut Window,
+        take: impl FnOnce(&Window) -> usize,
+    ) -> io::Result<Step> {
+        (window.offset, window.behind, window.len) = (place.mark.offset, place.mark.behind(), 0);
+        let Some((before, data)) = window.bytes.split_first_chunk_mut::<HASHED>() else {
+            return Ok(Step::Bytes(0));
+        };
+        let Some(read) = self.read_proven(place, data, before)? else { return Ok(Step::Restart) };
+        window.len = read;
+        let step = self.step(place, window.data())?;
+        let taken = match step {
+            Step::Bytes(_) => take(window).min(read),
+            Step::Skip { .. } | Step::Restart => read,
+        };
+        Ok(if self.count(place, taken) { step } else { Step::Restart })
     }
 
     /// As [`Self::read_on`], for viewers: what they read is not thereby read by the shipper.
     pub fn look_on(&self, place: &Place, buf: &mut [u8]) -> io::Result<Step> {
-        match self.proven(place, buf)? {
+        match self.read_proven(place, buf, &mut [0; HASHED])? {
             Some(read) if self.generation() == place.generation => self.step(place, &buf[..read]),
             _ => Ok(Step::Restart),
         }
     }
 
-    /// Reads; None if what lies before the place is not what was consumed, or belongs to another generation.
-    fn proven(&self, place: &Place, buf: &mut [u8]) -> io::Result<Option<usize>> {
+    /// Reads, and proves by the bytes `before` the place, which are read after that. None if the file is another one.
+    fn read_proven(
+        &self,
+        place: &Place,
+        buf: &mut [u8],
+        before: &mut [u8; HASHED],
+    ) -> io::Result<Option<usize>> {
         let seen = {
             let inner = self.inner();
             if inner.tide.generation != place.generation {
@@ -74,15 +140,26 @@ impl Source {
         let most = usize::try_from(seen.offset.saturating_sub(place.mark.offset));
         let most = most.unwrap_or(usize::MAX).min(buf.len());
         let read = self.read_at(place.mark.offset, &mut buf[..most])?;
+        let before = &mut before[HASHED - place.mark.behind()..];
+        let got = self.fill_at(place.mark.offset - before.len() as u64, before)?;
         // near the beginning of a file little or nothing lies before the place: what the follower saw of it must be there, too
-        let proven = self.still(&place.mark)?
+        let proven = place.mark.follows(&before[..got])
             && (seen.offset <= place.mark.offset || seen.is_nul() || self.still(&seen)?);
-        if proven {
-            return Ok(Some(read));
+        if !proven {
+            self.inner().suspected = Some(*place);
+            self.bell.suspect(self.id);
         }
-        self.inner().suspected = Some(*place);
-        self.bell.suspect(self.id);
-        Ok(None)
+        Ok(proven.then_some(read))
+    }
+
+    /// So many bytes after a place were read; false if its generation has ended.
+    fn count(&self, place: &Place, read: usize) -> bool {
+        let mut inner = self.inner();
+        if inner.tide.generation != place.generation {
+            return false;
+        }
+        inner.read_to = inner.read_to.max(place.mark.offset + read as u64);
+        true
     }
 
     /// What a proven read is.

@@ -29,10 +29,10 @@ fn pace() -> Pace {
 
 impl Lab {
     fn new() -> Self {
-        Self::on(tempfile::tempdir().unwrap())
+        Self::on(tempfile::tempdir().unwrap(), None)
     }
 
-    fn on(dir: tempfile::TempDir) -> Self {
+    fn on(dir: tempfile::TempDir, mesos: Option<mesos::Agent>) -> Self {
         let base = fs::canonicalize(dir.path()).unwrap();
         fs::create_dir_all(base.join("state")).unwrap();
         let settings = Settings {
@@ -43,23 +43,18 @@ impl Lab {
             docker_root: base.join("docker"),
             own: vec![base.join("state")],
             pace: pace(),
-            mesos: None,
+            mesos,
         };
         let (engine, docker) = watch::channel(Arc::new(Inventory::default()));
         let (events, heard) = mpsc::channel(16);
-        let (ended, forgotten) = mpsc::channel(16);
+        let (ended, forgotten) = Ended::channel();
         let (list, volumes) = watch::channel(Arc::default());
         let (shown, figures) = watch::channel(Arc::default());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let inputs = run::Inputs { docker: docker.clone(), events: heard, forgotten };
         tasks.spawn(run::run(settings, inputs, run::Out { list, shown }, stop.clone()));
-        let watched = Watched {
-            volumes,
-            ended: Ended(ended),
-            figures,
-            engine: Some(docker),
-            docker_stats: Arc::default(),
-        };
+        let watched =
+            Watched { volumes, ended, figures, engine: Some(docker), docker_stats: Arc::default() };
         Self { dir, engine, events, watched, tasks, stop }
     }
 
@@ -68,7 +63,7 @@ impl Lab {
         stop.cancel();
         tasks.close();
         tasks.wait().await;
-        Self::on(dir)
+        Self::on(dir, None)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -130,14 +125,14 @@ async fn volumes_come_with_their_containers_and_stay_until_they_are_forgotten() 
     let mut lab = Lab::new();
     let (a, b) = (lab.make("a"), lab.make("b"));
     let one = container(1, "shop/web", &[&a, &b]);
-    lab.run(&[one.clone()]);
+    lab.run(std::slice::from_ref(&one));
     lab.shows(&[("shop/web/i1", &a, "", false), ("shop/web/i1", &b, "log/1", false)]).await;
     lab.run(&[]);
     lab.shows(&[("shop/web/i1", &a, "", true), ("shop/web/i1", &b, "log/1", true)]).await;
     lab = lab.restart().await;
     // nobody says that anything has ended while the engine has said nothing
     lab.shows(&[("shop/web/i1", &a, "", true), ("shop/web/i1", &b, "log/1", true)]).await;
-    lab.run(&[one.clone()]);
+    lab.run(std::slice::from_ref(&one));
     lab.shows(&[("shop/web/i1", &a, "", false), ("shop/web/i1", &b, "log/1", false)]).await;
     let key = lab.watched.volumes.borrow()[0].instance.clone();
     assert!(lab.watched.ended.forget(&key, a.clone()));
@@ -223,4 +218,70 @@ async fn the_root_tells_whose_its_directories_are() {
     fs::remove_dir(&foreign).unwrap();
     lab.shows(&[("shop/web/i1", &a, "", true)]).await;
     lab.figures(|f| f.foreign == 0).await;
+}
+
+/// A Mesos agent that answers `/state` with what was sent last, and 503 while that is empty.
+async fn mesos() -> (mesos::Agent, watch::Sender<String>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, state) = watch::channel(String::new());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(stream.read_u8().await.unwrap());
+            }
+            let body = state.borrow().clone();
+            let status = if body.is_empty() { 503 } else { 200 };
+            let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(body.as_bytes()).await.unwrap();
+        }
+    });
+    let rules = common::container::Rules::default();
+    (mesos::Agent::new(&url, None, Duration::from_secs(5), rules).unwrap(), sender)
+}
+
+#[tokio::test]
+async fn tasks_of_a_mesos_agent() {
+    let (agent, state) = mesos().await;
+    let mut lab = Lab::on(tempfile::tempdir().unwrap(), Some(agent));
+    let (ours, dockers) =
+        ("609007e6-75a0-4459-a177-658ce1c5118a", "709007e6-75a0-4459-a177-658ce1c5118a");
+    let sandbox =
+        |run: &str| format!("slaves/s-S0/frameworks/f/executors/shop_web.{run}/runs/{run}");
+    let logs = lab.make(&format!("{}/applogs", sandbox(ours)));
+    let box_of_docker = lab.make(&sandbox(dockers));
+    let executor = |run: &str, dir: &Path, kind: &str| {
+        format!(
+            r#"{{"id":"shop_web.{run}","container":"{run}","directory":"{}","tasks":[{{"id":"shop_web.{run}",
+            "container":{{"type":"{kind}","volumes":[{{"container_path":"/qae/logs","host_path":"applogs"}}]}}}}]}}"#,
+            dir.display()
+        )
+    };
+    let answer = |executors: &[String]| {
+        format!(r#"{{"frameworks":[{{"executors":[{}]}}]}}"#, executors.join(","))
+    };
+    // one that only the agent can name, and one that takes the sandbox of another task
+    let mut named = container(1, "x", &[&box_of_docker]);
+    named.name = format!("mesos-{dockers}");
+    named.app = AppId::new(format!("docker/{}", named.name));
+    let thief = container(2, "thief", &[&logs]);
+    lab.run(&[named, thief]);
+    lab.figures(|f| f.unnamed == 1 && f.mesos_errors > 0).await;
+    let base = logs.parent().unwrap();
+    let both = [executor(ours, base, "MESOS"), executor(dockers, &box_of_docker, "DOCKER")];
+    state.send_replace(answer(&both));
+    let (ours, dockers) =
+        (format!("shop/web/shop_web.{ours}"), format!("shop/web/shop_web.{dockers}"));
+    lab.shows(&[(&dockers, &box_of_docker, "", false), (&ours, &logs, "", false)]).await;
+    lab.figures(|f| f.refused.len() == 1 && f.refused[0].why == Danger::Sandbox).await;
+    // an agent that is away ends nothing; one that says that it runs no more does
+    let asked = lab.watched.figures.borrow().mesos_errors;
+    state.send_replace(String::new());
+    lab.figures(|f| f.mesos_errors > asked + 1).await;
+    lab.shows(&[(&dockers, &box_of_docker, "", false), (&ours, &logs, "", false)]).await;
+    state.send_replace(answer(&both[1..]));
+    lab.shows(&[(&dockers, &box_of_docker, "", false), (&ours, &logs, "", true)]).await;
 }

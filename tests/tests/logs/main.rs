@@ -3,3 +3,4 @@
 //! Run with `--test-threads=1`: they load the machine.
 
 mod hostile;
+mod torture;

@@ -50,6 +50,7 @@ fn apps_and_nodes() {
     let node = json!({"name": "n1", "dc": "dc1", "agents": [
         {"name": "dadvisor", "version": "0.1.0", "address": "", "silent": true, "note": "gone"}]});
     assert!(shown(EventType::NodeSilent, &node).contains("n1  dadvisor 0.1.0 silent (gone)"));
+    assert!(shown(EventType::NodeDeleted, &node).contains("n1  deleted"));
 }
 
 #[test]

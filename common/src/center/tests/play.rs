@@ -12,9 +12,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::stream;
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -154,7 +157,14 @@ async fn snapshot(State(play): State<Play>, headers: HeaderMap) -> Response {
         return StatusCode::NOT_MODIFIED.into_response();
     }
     play.snapshots += 1;
-    serde_json::to_string(&snapshot).unwrap().into_response()
+    let json = serde_json::to_vec(&snapshot).unwrap();
+    // a centre may pack it or not: every other time
+    if play.snapshots % 2 == 0 || headers.get("accept-encoding").is_none_or(|v| v != "gzip") {
+        return json.into_response();
+    }
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&json).unwrap();
+    ([("content-encoding", "gzip")], gzip.finish().unwrap()).into_response()
 }
 
 async fn events(

@@ -41,7 +41,7 @@ async fn a_report_is_whole_when_it_is_new_and_a_digest_while_it_is_not() {
             play.reports.iter().filter(|r| r.1.contains("\"b\"")).count() == 2
         })
         .await;
-    assert_eq!(count(&stage.center.status(), "reports", "whole"), 3);
+    stage.until("its count", |_, status| count(status, "reports", "whole") == 3).await;
     stage.end().await;
     let last = stage.play().reports.last().unwrap().1.clone();
     assert!(last.contains("\"stopping\""), "{last}");

@@ -74,6 +74,33 @@ fn the_logs_label_names_several_volumes_and_says_what_is_missing() {
 }
 
 #[test]
+fn what_lies_in_the_sandbox_of_a_task() {
+    let run = "609007e6-75a0-4459-a177-658ce1c5118a";
+    let sandbox = format!("/m/slaves/s-S0/frameworks/f/executors/t.1/runs/{run}");
+    let logs = |label: &str| {
+        let got = read(&json!({
+            "Id": ID,
+            "Config": {"Labels": {"qae.logs": label}},
+            "Mounts": [
+                {"Source": sandbox, "Destination": "/mnt/mesos/sandbox"},
+                {"Source": format!("{sandbox}/mounted"), "Destination": "/mnt/mesos/sandbox/x"},
+            ],
+        }));
+        let strip =
+            |v: &LogVolume| (v.source.strip_prefix(&sandbox).unwrap().to_owned(), v.target.clone());
+        got.container.log_volumes.iter().map(strip).collect::<Vec<_>>()
+    };
+    let is = |source: &str, target: &str| (source.to_owned(), target.to_owned());
+    assert_eq!(logs("."), [is("", "/mnt/mesos/sandbox")]);
+    assert_eq!(
+        logs("/mnt/mesos/sandbox/,logs/app"),
+        [is("", "/mnt/mesos/sandbox"), is("/logs/app", "/mnt/mesos/sandbox/logs/app")]
+    );
+    assert_eq!(logs("/mnt/mesos/sandbox/x"), [is("/mounted", "/mnt/mesos/sandbox/x")]);
+    assert!(logs("../x,/qae/logs").is_empty());
+}
+
+#[test]
 fn states_networks_health_and_ends() {
     let state = |state: Value| read(&json!({"Id": ID, "State": state}));
     assert_eq!(state(json!({"Running": true, "Paused": true})).container.state, State::Paused);

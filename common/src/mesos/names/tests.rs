@@ -101,6 +101,22 @@ fn pods_and_labels() {
 }
 
 #[test]
+fn logs_in_the_sandbox_are_asked_for_by_label() {
+    let logs = |label: &str| {
+        let state = json!({"frameworks": [{"executors": [{"id": "x.1", "container": WEB, "directory": "/s", "tasks":
+            [{"id": "x.1", "labels": [{"key": "qae.logs", "value": label}], "container": {"type": "MESOS"}}]}]}]});
+        let names = Names::from_state(state.to_string().as_bytes(), &Rules::default()).unwrap();
+        let task = names.get(WEB).unwrap();
+        assert!(!task.docker);
+        task.log_volumes.iter().map(|v| format!("{} {}", v.source, v.target)).collect::<Vec<_>>()
+    };
+    assert_eq!(logs("."), ["/s /mnt/mesos/sandbox"]);
+    assert_eq!(logs("/mnt/mesos/sandbox"), ["/s /mnt/mesos/sandbox"]);
+    assert_eq!(logs("logs"), ["/s/logs /mnt/mesos/sandbox/logs"]);
+    assert!(logs("../x,/etc").is_empty());
+}
+
+#[test]
 fn a_docker_container_that_only_the_agent_can_name() {
     let named = |labels: Value, env: Value, name: &str| {
         let json =

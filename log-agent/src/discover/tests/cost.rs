@@ -49,7 +49,6 @@ fn wake_ups(lab: &mut Lab, file: &str, times: usize, between: Duration) -> Vec<u
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn a_write_is_told_within_milliseconds() {
     let mut lab = Lab::with(Settings::default());
     let waits = wake_ups(&mut lab, "a.log", 50, Duration::from_millis(3));

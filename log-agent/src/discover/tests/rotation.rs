@@ -4,7 +4,6 @@ use super::*;
 use crate::source::State;
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn files_count_from_their_first_byte_and_are_told_at_once() {
     let mut lab = Lab::new();
     lab.append("a.log", "1\n");
@@ -20,7 +19,6 @@ fn files_count_from_their_first_byte_and_are_told_at_once() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn renamed_files_are_read_on_under_any_name() {
     let settings = Settings { include: vec!["*.log".into()], ..quick() };
     let mut lab = Lab::with(settings);
@@ -38,7 +36,6 @@ fn renamed_files_are_read_on_under_any_name() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn a_deleted_file_is_read_to_its_end() {
     let mut lab = Lab::with(Settings {
         pace: Pace { linger: Duration::from_secs(60), ..quick().pace },
@@ -58,7 +55,6 @@ fn a_deleted_file_is_read_to_its_end() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn what_is_settled_and_deleted_is_let_go() {
     let mut lab = Lab::new();
     lab.append("a.log", "one\n");
@@ -74,7 +70,6 @@ fn what_is_settled_and_deleted_is_let_go() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn truncated_files_begin_again() {
     let mut lab = Lab::new();
     lab.append("a.log", "one is longer\n");
@@ -92,7 +87,6 @@ fn truncated_files_begin_again() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn what_nobody_read_of_a_truncated_file_is_a_gap() {
     let lab = Lab::new();
     lab.append("a.log", "0123456789\n");
@@ -109,7 +103,6 @@ fn copytruncate(lab: &Lab, from: &str, to: &str) {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn a_copy_goes_on_where_its_original_was_acknowledged() {
     let mut lab = Lab::new();
     lab.append("a.log", "banner\none\n");
@@ -127,7 +120,6 @@ fn a_copy_goes_on_where_its_original_was_acknowledged() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn a_copy_without_a_truncation_is_a_file_of_its_own() {
     let mut lab = Lab::new();
     lab.append("a.log", "same\n");
@@ -138,7 +130,6 @@ fn a_copy_without_a_truncation_is_a_file_of_its_own() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn a_restart_forgets_and_repeats_nothing() {
     let mut lab = Lab::new();
     for file in ["a.log", "b.log", "c.log", "d.log"] {
@@ -166,7 +157,6 @@ fn a_restart_forgets_and_repeats_nothing() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn a_copytruncate_while_nobody_looks_repeats_nothing() {
     let mut lab = Lab::new();
     lab.append("a.log", "banner\none\n");
@@ -180,7 +170,6 @@ fn a_copytruncate_while_nobody_looks_repeats_nothing() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn an_inode_used_again_is_another_file() {
     let mut lab = Lab::new();
     lab.append("a.log", "banner\none\n");
@@ -206,7 +195,6 @@ fn inode(path: &Path) -> u64 {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn volumes_and_directories_come_and_go() {
     let mut lab = Lab::new();
     let second = lab.dir.path().join("second");
@@ -244,7 +232,6 @@ fn volumes_and_directories_come_and_go() {
 }
 
 #[test]
-#[ignore = "on real files under deadlines: not yet reliable on a loaded machine"]
 fn a_directory_belongs_to_the_instance_that_runs_and_to_the_inner_volume() {
     let lab = Lab::new();
     fs::create_dir(lab.path("inner")).unwrap();
