@@ -6,6 +6,7 @@ pub mod atomic_file;
 pub mod backoff;
 pub mod carbon;
 pub mod center;
+pub mod check;
 pub mod command;
 pub mod config;
 pub mod container;

@@ -21,7 +21,7 @@ use crate::tls;
 use axum::Router;
 use connection::{Host, refuse};
 use counts::count;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -103,6 +103,16 @@ pub async fn bind(address: SocketAddr, patience: Duration) -> Result<TcpListener
             Err(source) => return Err(BindError { address, source }),
         }
     }
+}
+
+/// Where a listener is reached from its own host.
+pub fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 /// Serves plain HTTP until `stop`, then lets what is being answered finish.

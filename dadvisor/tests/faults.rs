@@ -4,8 +4,8 @@
 
 mod fixture;
 
+use common::check::Severity;
 use common::container::{Container, Network};
-use dadvisor::kernel::diagnose::Severity;
 use dadvisor::kernel::read::BUFFER;
 use dadvisor::kernel::read::stats::Cause;
 use dadvisor::kernel::{Families, Group, Kernel, Reading};

@@ -122,13 +122,23 @@ impl Shipper {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Both threads are there.
+    pub fn running(&self) -> bool {
+        self.exchange.both_there()
+    }
+
+    /// How the sink fares.
+    pub fn sink(&self) -> sink::Status {
+        self.board.sink.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How it goes; looks at every file.
     pub fn status(&self) -> Status {
         let failures = self.board.failures.load(Ordering::Relaxed);
         Status {
-            running: self.exchange.both_there(),
+            running: self.running(),
             apps: self.board.apps(&self.files, Instant::now()),
-            sink: self.board.sink.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            sink: self.sink(),
             failures: u32::try_from(failures).unwrap_or(u32::MAX),
             request_events: self.board.request_events.load(Ordering::Relaxed),
             journal: self.journal().as_ref().map(|j| j.figures()).unwrap_or_default(),

@@ -6,38 +6,13 @@ use crate::collect::text::next_line;
 use crate::kernel::hierarchy::place::of_process;
 use crate::kernel::hierarchy::{Mode, Tree};
 use crate::kernel::shared::Kernel;
+use common::check::{Finding, Severity, finding};
 use common::files;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// As it should be, worth knowing.
-    Fine,
-    /// Some figures are missing.
-    Less,
-    /// Containers are missing, or shown wrongly.
-    Bad,
-}
-
-/// One thing found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it is about: `cgroups`, `namespaces`, `pressure`, `io`, `files`, `rights`, `devices`.
-    pub topic: &'static str,
-    /// What is so, and what to do about it.
-    pub text: String,
-}
-
-fn finding(severity: Severity, topic: &'static str, text: impl Into<String>) -> Finding {
-    Finding { severity, topic, text: text.into() }
-}
 
 impl Kernel {
     /// What is missing on this host, for `dadvisor check`. Reads some files anew: not for the way of a sample.

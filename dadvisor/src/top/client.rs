@@ -4,9 +4,10 @@ use super::row::NEEDED;
 use crate::config::Config;
 use crate::http::view::{ContainerView, NodeView, Page};
 use common::http::{self, Options, Url, get};
+use common::serve::reachable;
 use common::tls;
 use serde::de::DeserializeOwned;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Why there is nothing to show.
@@ -116,14 +117,4 @@ impl Client {
 
 fn options(tls: Option<tls::Client>) -> Options {
     Options { timeout: Duration::from_secs(5), max_body: BODY_MOST, tls, ..Options::default() }
-}
-
-/// Where a listener is reached from its own host.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }

@@ -34,7 +34,8 @@ impl Query {
             if !known.contains(&&*name) && !many.contains(&&*name) {
                 let name = common::printable::printable(&name);
                 let all: Vec<_> = known.iter().chain(many).copied().collect();
-                let detail = format!("no parameter \"{name:.40}\" here; there are: {}", all.join(", "));
+                let detail =
+                    format!("no parameter \"{name:.40}\" here; there are: {}", all.join(", "));
                 return Err(bad_query(detail));
             }
             if !many.contains(&&*name) && query.get(&name).is_some() {
@@ -179,7 +180,9 @@ mod tests {
         ] {
             assert_eq!(parse(wrong).unwrap_err().code, code);
         }
-        for wrong in ["lines=-1", "lines=100001", "lines=", "lines=+1", "lines=99999999999999999999"] {
+        for wrong in
+            ["lines=-1", "lines=100001", "lines=", "lines=+1", "lines=99999999999999999999"]
+        {
             assert!(parse(wrong).unwrap().lines().is_err(), "{wrong}");
         }
         assert!(parse("follow=2").unwrap().switch("follow", false).is_err());
@@ -189,7 +192,9 @@ mod tests {
     fn places() {
         let from = From { source: "0123456789abcdef".into(), generation: 1, offset: 20 };
         assert_eq!(place("0123456789abcdef.1.20"), Some(from));
-        for wrong in ["", "a.1.2", "0123456789abcdef.1", "0123456789abcdef.1.2.3", "0123456789abcdeg.1.2"] {
+        for wrong in
+            ["", "a.1.2", "0123456789abcdef.1", "0123456789abcdef.1.2.3", "0123456789abcdeg.1.2"]
+        {
             assert_eq!(place(wrong), None);
         }
     }

@@ -170,7 +170,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, token_file) = (dir.path().join("keys.json"), dir.path().join("token"));
         std::fs::write(&token_file, "qae_x\n").unwrap();
-        std::fs::write(&path, serde_json::to_vec(&PublicKeys { keys: vec![old.public()] }).unwrap()).unwrap();
+        std::fs::write(
+            &path,
+            serde_json::to_vec(&PublicKeys { keys: vec![old.public()] }).unwrap(),
+        )
+        .unwrap();
         let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let (count, keys) = (asked.clone(), PublicKeys { keys: vec![new.public(), old.public()] });
         let answer = move || {
@@ -205,7 +209,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys.json");
         assert!(kept(&path).is_empty());
-        for damaged in ["", "{", "{\"keys\":[{\"kid\":\"x\",\"alg\":\"Ed25519\",\"public_key\":\"y\"}]}"] {
+        for damaged in
+            ["", "{", "{\"keys\":[{\"kid\":\"x\",\"alg\":\"Ed25519\",\"public_key\":\"y\"}]}"]
+        {
             std::fs::write(&path, damaged).unwrap();
             assert!(kept(&path).is_empty());
         }

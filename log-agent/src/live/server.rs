@@ -1,8 +1,8 @@
 //! The routes, and what stands before each: where the request comes from, its ticket, the instance it is for.
 
 mod download;
-mod list;
 mod lines;
+mod list;
 mod page;
 mod stream;
 mod tail;
@@ -178,7 +178,11 @@ impl Desk {
         self.same_place(headers)?;
         let Some(ticket) = shown(headers) else {
             let detail = "show a ticket: `Authorization: Bearer qtk1...`; the centre makes them (POST /v1/tickets)";
-            return Err(self.refuse(Problem::new(StatusCode::UNAUTHORIZED, "ticket_missing", detail)));
+            return Err(self.refuse(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "ticket_missing",
+                detail,
+            )));
         };
         self.with_ticket(ticket, instance).await
     }

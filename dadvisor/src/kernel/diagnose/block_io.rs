@@ -3,7 +3,7 @@
 //! Kernels that set up block throttling lazily (seen on 6.18) begin to count a disk's IO with the first throttle on it. The root cgroup's files have
 //! a line for each disk that is counted, from then until the next boot. Disks with BFQ or, on old kernels, CFQ are counted by those.
 
-use super::{Finding, Severity, finding};
+use common::check::{Finding, Severity, finding};
 use std::fs;
 use std::path::Path;
 

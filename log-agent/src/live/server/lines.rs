@@ -37,9 +37,8 @@ pub(super) async fn lines(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let known = [
-        "source", "file", "generation", "from", "to", "before", "lines", "grep", "invert", "case",
-    ];
+    let known =
+        ["source", "file", "generation", "from", "to", "before", "lines", "grep", "invert", "case"];
     let query = Query::parse(uri.query(), &known, &[]);
     let query = query.map_err(|problem| desk.refuse(problem))?;
     let guest = desk.guest(&headers, &instance).await?;
@@ -50,7 +49,8 @@ pub(super) async fn lines(
         _ => return Err(bad_query("give `from` and `to`, or `before`").into()),
     };
     let name = query.get("file").map(FileName::parse_shown).transpose();
-    let name = name.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_file", error.to_string()))?;
+    let name =
+        name.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_file", error.to_string()))?;
     let source = query.get("source");
     let fits = |f: &crate::live::files::Listed| match (source, &name) {
         (Some(source), None) => known_by(&f.source) == source,

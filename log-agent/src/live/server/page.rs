@@ -51,8 +51,7 @@ static TAG: LazyLock<String> = LazyLock::new(|| {
 /// `/` and `/logs/{file}`.
 pub(super) fn routes() -> Router {
     let page = |headers: HeaderMap| async move { file("index.html", &headers) };
-    let part =
-        |Path(name): Path<String>, headers: HeaderMap| async move { file(&name, &headers) };
+    let part = |Path(name): Path<String>, headers: HeaderMap| async move { file(&name, &headers) };
     Router::new().route("/", get(page)).route("/logs/{file}", get(part))
 }
 
@@ -86,8 +85,14 @@ mod tests {
                 let name = part.split('"').next().unwrap();
                 assert!(names.contains(&name), "{name}");
             }
-            let foreign =
-                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style="];
+            let foreign = [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "style=",
+            ];
             for foreign in foreign {
                 assert!(!text.contains(foreign), "{foreign}");
             }

@@ -193,7 +193,9 @@ impl Session {
             };
             let done = match happened {
                 Happened::Stop => Err(end("stopping", "this log-agent stops; connect again soon")),
-                Happened::Expired => Err(end("expired", "the ticket has expired; ask for a new one")),
+                Happened::Expired => {
+                    Err(end("expired", "the ticket has expired; ask for a new one"))
+                }
                 Happened::Heard(heard) => self.heard(heard, &mut viewer, expires).await,
                 Happened::Tick => self.tick(expires).await,
                 // the viewer has said why
@@ -274,7 +276,9 @@ impl Session {
             Message::Close(_) => return Err(None),
             // answered by the protocol
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
-            Message::Binary(_) => return self.refuse("bad_frame", "frames are JSON texts", expires).await,
+            Message::Binary(_) => {
+                return self.refuse("bad_frame", "frames are JSON texts", expires).await;
+            }
         };
         match serde_json::from_str(&text) {
             Ok(Ask::Pause {}) => self.paused = true,
@@ -285,10 +289,14 @@ impl Session {
             Ok(Ask::Filter { grep, invert, case, lines }) => {
                 match LineFilter::new(Filter { grep, invert, case }) {
                     Ok(filter) => viewer.filter(Arc::new(filter), lines),
-                    Err(error) => return self.refuse("bad_filter", &error.to_string(), expires).await,
+                    Err(error) => {
+                        return self.refuse("bad_filter", &error.to_string(), expires).await;
+                    }
                 }
             }
-            Ok(Ask::Ticket { .. }) => return self.refuse("bad_frame", "the ticket was shown", expires).await,
+            Ok(Ask::Ticket { .. }) => {
+                return self.refuse("bad_frame", "the ticket was shown", expires).await;
+            }
             Err(error) => return self.refuse("bad_frame", &error.to_string(), expires).await,
         }
         Ok(())

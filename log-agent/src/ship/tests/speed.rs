@@ -111,6 +111,7 @@ fn ship(dir: &tempfile::TempDir, limits: Limits, sink: Box<dyn Sink>) -> (Files,
         dir: dir.path().join("volume"),
         name: String::new(),
         ended_at: None,
+        form: crate::volume::Form::Plain,
     };
     files.set_volumes(Arc::new(vec![volume]));
     (files, shipper)

@@ -1,12 +1,13 @@
 //! What the process itself needs: a place to write, an address, rights.
 
-use super::finding;
-use crate::config::Config;
-use crate::kernel::diagnose::{Finding, Severity};
-use crate::top::client::Client;
-use common::tls;
+use super::{Finding, Severity, finding};
+use crate::config::Node;
+use crate::http::{Options, Url, get};
+use crate::serve::reachable;
+use crate::tls;
 use rustix::fs::{Access, access, statvfs};
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -46,55 +47,59 @@ fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
-/// Whether the address is free, or a dadvisor already has it.
-pub async fn listen(config: &Config) -> Finding {
-    let address = config.dadvisor.listen;
+/// Whether the address is free, or this daemon already has it: it shows `<family>_build_info` in `/metrics`.
+pub async fn listen(address: SocketAddr, node: &Node, daemon: &str, family: &str) -> Finding {
     let why = match TcpListener::bind(address).await {
         Ok(_) => return finding(Severity::Fine, "listen", format!("{address} is free")),
         Err(e) => e,
     };
     if why.kind() == ErrorKind::AddrInUse {
-        if let Some(version) = running(config).await {
-            let text = format!("{address}: dadvisor {version} runs there");
+        if let Some(version) = running(address, node, family).await {
+            let text = format!("{address}: {daemon} {version} runs there");
             return finding(Severity::Fine, "listen", text);
         }
     }
-    let text = format!("{address}: {why}; free it, or set [dadvisor] listen");
+    let text = format!("{address}: {why}; free it, or set [{daemon}] listen");
     finding(Severity::Bad, "listen", text)
 }
 
-/// The version of the dadvisor that answers there.
-async fn running(config: &Config) -> Option<String> {
-    let client = Client::at(config.dadvisor.listen, config).ok()?;
-    let asked = client.within(Duration::from_secs(2));
-    let node: serde_json::Value = asked.ask("/v1/node").await.ok()?;
-    node.get("pass")?;
-    Some(node.get("version")?.as_str()?.chars().take(40).collect())
+/// Most bytes of the answer.
+const METRICS_MOST: usize = 32 << 20;
+
+/// The version of the daemon that answers there.
+async fn running(listen: SocketAddr, node: &Node, family: &str) -> Option<String> {
+    // over loopback, by no name its certificate has: it is known by the certificate itself
+    let tls = node.tls.as_ref().map(|files| tls::Client::pinned(&files.cert)).transpose().ok()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = Url::parse(&format!("{scheme}://{}/metrics", reachable(listen))).ok()?;
+    let timeout = Duration::from_secs(2);
+    let options = Options { timeout, max_body: METRICS_MOST, tls, ..Options::default() };
+    let answer = get(&url, &options).await.ok()?;
+    version(&String::from_utf8_lossy(&answer.body), family)
+}
+
+fn version(metrics: &str, family: &str) -> Option<String> {
+    let head = format!("{family}_build_info{{version=\"");
+    let rest = metrics.lines().find_map(|line| line.strip_prefix(&head))?;
+    Some(rest.split('"').next()?.chars().take(40).collect())
 }
 
 /// Whether the certificate is one; None without.
-pub fn certificate(config: &Config) -> Option<Finding> {
-    let files = config.node.tls.as_ref()?;
+pub fn certificate(node: &Node) -> Option<Finding> {
+    let files = node.tls.as_ref()?;
     Some(match tls::Server::load(&files.cert, &files.key) {
         Ok(_) => finding(Severity::Fine, "tls", files.cert.display().to_string()),
         Err(e) => finding(Severity::Bad, "tls", format!("{e}; correct [node] cert and key")),
     })
 }
 
-/// Capabilities used, by their bit, and what is missing without them.
-const USED: [(u32, &str, &str); 3] = [
-    (19, "CAP_SYS_PTRACE", "network figures of containers"),
-    (21, "CAP_SYS_ADMIN", "statistics from inside containers (qae.metrics and the like)"),
-    (2, "CAP_DAC_READ_SEARCH", "disk_usage of other users' directories"),
-];
-
-/// Which of them this process has.
-pub fn rights() -> Vec<Finding> {
+/// Which of these capabilities this process has: each with its bit, its name, and what is missing without it.
+pub fn rights(used: &[(u32, &str, &str)]) -> Vec<Finding> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let Some(effective) = effective(&status) else {
         return vec![finding(Severity::Less, "rights", "/proc/self/status does not tell them")];
     };
-    let missing: Vec<_> = USED.iter().filter(|(bit, ..)| effective >> bit & 1 == 0).collect();
+    let missing: Vec<_> = used.iter().filter(|(bit, ..)| effective >> bit & 1 == 0).collect();
     if missing.is_empty() {
         return vec![finding(Severity::Fine, "rights", "all that are used")];
     }
@@ -118,6 +123,7 @@ fn effective(status: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::node;
     use super::*;
 
     #[test]
@@ -135,6 +141,13 @@ mod tests {
     }
 
     #[test]
+    fn a_daemon_is_known_by_its_build() {
+        let text = "# TYPE x gauge\nx_build_info{version=\"1.2\"} 1\n";
+        assert_eq!(version(text, "x").as_deref(), Some("1.2"));
+        assert_eq!(version(text, "y"), None);
+    }
+
+    #[test]
     fn capabilities_are_read() {
         assert_eq!(effective("Name:\tx\nCapEff:\t000001ffffffffff\n"), Some(0x1ff_ffff_ffff));
         assert_eq!(effective("CapEff:\tx\n"), None);
@@ -149,13 +162,11 @@ mod tests {
                 drop(socket);
             }
         });
-        let text = format!("[dadvisor]\nlisten = \"{address}\"\n");
-        let source = common::config::Source::of(Path::new("x"), text);
-        let config = Config::of(&source).unwrap().0;
-        let found = listen(&config).await;
+        let found = listen(address, &node(""), "dadvisor", "dadvisor").await;
         assert!(found.severity == Severity::Bad && found.text.contains("in use"), "{}", found.text);
         foreign.abort();
         assert!(foreign.await.unwrap_err().is_cancelled());
-        assert_eq!(listen(&config).await.severity, Severity::Fine);
+        let found = listen(address, &node(""), "dadvisor", "dadvisor").await;
+        assert_eq!(found.severity, Severity::Fine);
     }
 }

@@ -1,11 +1,10 @@
 //! Whom this daemon talks to: the Docker engine, the Mesos agent, carbon, the centre.
 
-use super::finding;
-use crate::config::Config;
-use crate::kernel::diagnose::{Finding, Severity};
-use common::center::{Me, whoami};
-use common::http::{Error, Options, Url, get, get_on};
-use common::tls;
+use super::{Finding, Severity, finding};
+use crate::center::{Me, whoami};
+use crate::config::{Api, Graphite, Node};
+use crate::http::{Error, Options, Url, get, get_on};
+use crate::tls;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -19,20 +18,18 @@ fn options() -> Options {
     Options { timeout: PATIENCE, ..Options::default() }
 }
 
-/// Asks the engine for its version.
-pub async fn docker(config: &Config) -> Finding {
-    let Some(socket) = config.node.docker_socket() else {
+/// Asks the engine for its version. Without an answer it is as bad as `absent` says.
+pub async fn docker(node: &Node, absent: Severity) -> Finding {
+    let Some(socket) = node.docker_socket() else {
         return finding(Severity::Fine, "docker", "none configured ([node] docker = \"\")");
     };
-    let others = config.node.mesos_agent.is_some() || !config.dadvisor.cgroups.is_empty();
     match engine(&socket).await {
         Ok(version) => {
             let text = format!("engine {version} at {}", socket.display());
             finding(Severity::Fine, "docker", text)
         }
         Err(Trouble { cause, cure }) => {
-            let severity = if others { Severity::Less } else { Severity::Bad };
-            finding(severity, "docker", format!("{}: {cause}; {cure}", socket.display()))
+            finding(absent, "docker", format!("{}: {cause}; {cure}", socket.display()))
         }
     }
 }
@@ -80,8 +77,8 @@ fn version(body: &[u8]) -> Option<String> {
 }
 
 /// Asks the agent for its version.
-pub async fn mesos(config: &Config) -> Finding {
-    let Some(agent) = &config.node.mesos_agent else {
+pub async fn mesos(node: &Node) -> Finding {
+    let Some(agent) = &node.mesos_agent else {
         return finding(Severity::Fine, "mesos", "none configured ([node] mesos_agent)");
     };
     let asked = async {
@@ -110,8 +107,8 @@ pub async fn mesos(config: &Config) -> Finding {
 }
 
 /// Shows the centre this host's token. Without the centre everything but its knowledge of this host works.
-pub async fn center(config: &Config) -> Finding {
-    let Some(api) = &config.api else {
+pub async fn center(node: &Node, api: Option<&Api>) -> Finding {
+    let Some(api) = api else {
         return finding(Severity::Fine, "centre", "none configured (no [api]): this host is alone");
     };
     let less = |text: String| finding(Severity::Less, "centre", text);
@@ -120,10 +117,10 @@ pub async fn center(config: &Config) -> Finding {
         Err(e) => return finding(Severity::Bad, "centre", format!("{e}; correct [api] ca_file")),
     };
     match whoami(api, tls, PATIENCE).await {
-        Ok(Me { node: Some(node), .. }) if node != config.node.name.as_str() => less(format!(
-            "{} takes the token as that of node \"{node}\", this is \"{}\": put this host's own token into {}",
+        Ok(Me { node: Some(other), .. }) if other != node.name.as_str() => less(format!(
+            "{} takes the token as that of node \"{other}\", this is \"{}\": put this host's own token into {}",
             api.url,
-            config.node.name,
+            node.name,
             api.token_file.display()
         )),
         Ok(Me { name, .. }) => {
@@ -134,31 +131,36 @@ pub async fn center(config: &Config) -> Finding {
 }
 
 /// Connects to every destination.
-pub async fn carbon(config: &Config) -> Vec<Finding> {
-    let destinations = &config.graphite.carbon;
+pub async fn carbon(graphite: &Graphite, none: Severity) -> Vec<Finding> {
+    let destinations = &graphite.carbon;
     if destinations.is_empty() {
-        let text = "no Graphite configured ([graphite] carbon = []): figures are kept for an hour and shown, not sent";
+        let text = "no Graphite configured ([graphite] carbon = []): figures are shown, not sent";
         return vec![finding(Severity::Less, "carbon", text)];
     }
-    let asked = destinations.iter().map(|d| async move { (d, connect(d).await) });
-    let heard = futures_util::future::join_all(asked).await;
-    let none = heard.iter().all(|(_, connected)| connected.is_err());
-    let severity = if none { Severity::Bad } else { Severity::Less };
-    heard
-        .into_iter()
-        .map(|(destination, connected)| match connected {
-            Ok(()) => finding(Severity::Fine, "carbon", format!("{destination} takes connections")),
-            Err(cause) => finding(
-                severity,
-                "carbon",
-                format!("{destination}: {cause}; start carbon there, or correct [graphite] carbon (meanwhile points wait on disk)"),
-            ),
-        })
-        .collect()
+    let cure = "start carbon there, or correct [graphite] carbon (meanwhile points wait on disk)";
+    reached("carbon", destinations, none, cure).await
 }
 
-async fn connect(destination: &str) -> Result<(), String> {
-    match timeout(PATIENCE, TcpStream::connect(destination)).await {
+/// Connects to every one of some peers of which one is enough. Without any it is as bad as `none` says.
+pub async fn reached(
+    topic: &'static str,
+    peers: &[String],
+    none: Severity,
+    cure: &str,
+) -> Vec<Finding> {
+    let asked = peers.iter().map(|peer| async move { (peer, connect(peer).await) });
+    let heard = futures_util::future::join_all(asked).await;
+    let all_away = heard.iter().all(|(_, connected)| connected.is_err());
+    let severity = if all_away { none } else { Severity::Less };
+    let told = heard.into_iter().map(|(peer, connected)| match connected {
+        Ok(()) => finding(Severity::Fine, topic, format!("{peer} takes connections")),
+        Err(cause) => finding(severity, topic, format!("{peer}: {cause}; {cure}")),
+    });
+    told.collect()
+}
+
+async fn connect(peer: &str) -> Result<(), String> {
+    match timeout(PATIENCE, TcpStream::connect(peer)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(e)) => Err(e.to_string()),
         Err(_) => Err(format!("no connection within {} s", PATIENCE.as_secs())),

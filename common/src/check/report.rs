@@ -1,13 +1,13 @@
 //! Findings as text. Pure.
 
-use crate::kernel::diagnose::{Finding, Severity};
-use common::printable::printable;
+use super::{Finding, Severity};
+use crate::printable::printable;
 
 /// Columns before the text: `warn  namespaces  `.
 const INDENT: usize = 18;
 
-/// One line per finding, wrapped at `width`; colours for a terminal. A summary at the end, unless something fails, which [`super::run`] tells.
-pub fn report(findings: &[Finding], width: usize, colour: bool) -> String {
+/// One line per finding, wrapped at `width`; colours for a terminal. A summary at the end, unless something fails, which the command itself tells.
+pub fn report(findings: &[Finding], daemon: &str, width: usize, colour: bool) -> String {
     let mut out = String::new();
     for Finding { severity, topic, text } in findings {
         let (word, ink) = match severity {
@@ -24,7 +24,7 @@ pub fn report(findings: &[Finding], width: usize, colour: bool) -> String {
     let (bad, less) = (count(Severity::Bad), count(Severity::Less));
     out.push_str(&match (bad, less) {
         (0, 0) => "\nall is well\n".to_owned(),
-        (0, less) => format!("\ndadvisor works here; {less} to look at\n"),
+        (0, less) => format!("\n{daemon} works here; {less} to look at\n"),
         _ => "\n".to_owned(),
     });
     out
