@@ -27,9 +27,6 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
-
 pub use status::{AppStatus, Status};
 
 use crate::files::Files;

@@ -59,7 +59,6 @@ fn ship(dir: &tempfile::TempDir, limits: Limits, sink: Box<dyn Sink>) -> (Files,
         name: String::new(),
         form: crate::volume::Form::default(),
         ended_at: None,
-        form: crate::volume::Form::Plain,
     };
     files.set_volumes(Arc::new(vec![volume]));
     (files, shipper)
