@@ -1,8 +1,10 @@
-//! A peer that speaks Flume's wire, for tests: it plays every answer a Flume can give.
+//! Peers that speak Flume's wire, for tests and measurements: one that plays every answer a Flume can give, and one that only takes.
 
 mod double;
+mod null;
 
 pub use double::{Double, Play, Shake, Stored};
+pub use null::Null;
 
 use super::avro::{Malformed, Reader};
 use std::io::{self, Read};
