@@ -27,6 +27,11 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use status::{AppStatus, Status};
 
 use crate::files::Files;
@@ -164,8 +169,3 @@ impl Shipper {
         ended
     }
 }
-
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
-#[cfg(test)]
-mod tests;
