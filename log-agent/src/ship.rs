@@ -21,6 +21,7 @@ pub mod labels;
 pub mod lane;
 mod quarantine;
 mod reader;
+mod reading;
 pub mod retry;
 mod sender;
 pub mod sink;
@@ -157,7 +158,5 @@ impl Shipper {
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 #[cfg(test)]
 mod tests;
