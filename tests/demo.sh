@@ -77,7 +77,7 @@ while [ -z "$seconds" ] || [ $((SECONDS - begin)) -lt "$seconds" ]; do
   # once when there are figures, or shortly before a short demo ends
   if [ $shown = 0 ] && { [ $((SECONDS - begin)) -ge 8 ] || { [ -n "$seconds" ] && [ $((SECONDS - begin + 2)) -ge "$seconds" ]; }; }; then
     shown=1
-    for table in apps instances nodes "top --once"; do
+    for table in apps instances nodes "top --once" "logs demo/chatty access.log -n 2"; do
       echo
       echo "\$ qae $table"
       # shellcheck disable=SC2086 # a command and its option

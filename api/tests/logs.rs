@@ -246,6 +246,29 @@ fn text_for_curl_and_the_past_alone() {
 }
 
 #[test]
+fn an_instance_that_ended_is_read_as_long_as_its_files_are_kept() {
+    let lab = Lab::new(&two());
+    lab.agent.write(&Lab::key(1), "app.log", "last words\n");
+    lab.run(&two()[1..]);
+    lab.agent.end(&Lab::key(1));
+    let of_instance = format!("/v1/instances/{}/logs/stream", Lab::id(1));
+    let mut frames = lab.frames(&of_instance);
+    assert_eq!(frames.expect("lines")["lines"], json!(["last words"]));
+    assert_eq!(frames.expect("end")["instance"], Value::from(Lab::id(1)));
+    let end = frames.expect("end");
+    assert_eq!((&end["why"], &end["instance"]), (&"instance_ended".into(), &Value::Null));
+    assert_eq!(frames.next(), None);
+    let mut text = lab.text(&format!("{STREAM}?ended=1&follow=0"));
+    assert_eq!(text.next(), Some(format!("{} app.log | last words", Lab::id(1))));
+
+    // nothing is kept of this one
+    lab.agent.forget(&Lab::key(1));
+    let mut frames = lab.frames(&of_instance);
+    assert!(frames.expect("away")["detail"].as_str().unwrap().contains("no such instance"));
+    assert_eq!(frames.expect("end")["why"], "gone");
+}
+
+#[test]
 fn who_may_not_is_told_nothing() {
     let lab = Lab::new(&two());
     lab.agent.write(&Lab::key(1), "app.log", "secret\n");

@@ -213,15 +213,32 @@ pub struct Events {
 pub struct Logs {
     /// An app, or an instance's id or key
     pub target: String,
+    /// Which file of the log volume, or a glob such as '*.log' [default: every file]
+    pub file: Option<String>,
     /// Go on with what is written from now on, until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,
-    /// Which file of the log volume [default: the one written last]
-    #[arg(long)]
-    pub file: Option<String>,
-    /// Lines from before now, per instance
-    #[arg(short = 'n', long, default_value_t = 200)]
+    /// Lines from before now, of each file
+    #[arg(short = 'n', long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub lines: u32,
+    /// Only lines that fit this regular expression
+    #[arg(short, long, value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// Only lines that do not fit it
+    #[arg(short = 'v', long, requires = "grep")]
+    pub invert: bool,
+    /// Small and capital letters are the same to it
+    #[arg(short, long, requires = "grep")]
+    pub ignore_case: bool,
+    /// Of an app: those of the instances that ended lately, too
+    #[arg(long)]
+    pub ended: bool,
+    /// List an instance's files instead
+    #[arg(long, conflicts_with_all = ["follow", "file", "grep", "ended"])]
+    pub files: bool,
+    /// One JSON frame per line, as docs/live-logs.md tells; with --files the list
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `qae top`.

@@ -4,9 +4,10 @@ pub mod query;
 
 use crate::error::Error;
 use crate::place::Centre;
+use common::api_types::live::PROTOCOL;
 use common::http::{
-    HeaderName, HeaderValue, Method, Options, Request, Response, Session, Streaming, Url, bearer,
-    header, open, send,
+    HeaderName, HeaderValue, Method, Options, Request, Response, Session, Socket, Streaming, Url,
+    bearer, header, open, send,
 };
 use common::serve::Problem;
 use common::tls;
@@ -133,18 +134,41 @@ impl Client {
         Err(self.refusal(path, &whole(stream, &url).await?))
     }
 
-    /// As [`Self::open`], elsewhere, with a credential of its own.
-    pub async fn open_at(&self, url: &Url, credential: &str) -> Result<Streaming, Error> {
-        let value =
-            bearer(credential).ok_or_else(|| self.foreign("", "a ticket that no header takes"))?;
-        let request = Request::get()
-            .header(header::AUTHORIZATION, value)
-            .header(header::ACCEPT, HeaderValue::from_static("text/plain"));
-        let stream = open(url, &request, &self.options).await?;
-        if stream.status() == 200 {
-            return Ok(stream);
-        }
-        Err(refused(&whole(stream, url).await?, url))
+    /// A WebSocket of a log stream, here or elsewhere: with this credential, or with the centre's token.
+    pub async fn socket(
+        &self,
+        url: &Url,
+        credential: Option<&str>,
+        timeout: Duration,
+        max_body: usize,
+    ) -> Result<Socket, Error> {
+        let own = self.centre.token.as_ref().map(|token| token.as_str());
+        let credential = match credential.or(own) {
+            Some(text) => Some(
+                bearer(text).ok_or_else(|| self.foreign("", "a ticket that no header takes"))?,
+            ),
+            None => None,
+        };
+        let options = Options { timeout, max_body, ..self.options.clone() };
+        Socket::open(url, PROTOCOL, credential, &options).await.map_err(|error| match error {
+            common::http::Error::Status { status, body, url } => {
+                // "code: words", where the server gave them
+                let known = body
+                    .split_once(": ")
+                    .filter(|(code, _)| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+                match known {
+                    Some((code, detail)) => {
+                        Error::Refused { status, code: code.to_owned(), detail: detail.to_owned() }
+                    }
+                    None => Error::Refused {
+                        status,
+                        code: String::new(),
+                        detail: format!("{url}: answered {status}: {body}"),
+                    },
+                }
+            }
+            other => other.into(),
+        })
     }
 
     fn request(&self, method: Method) -> Request {

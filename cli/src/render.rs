@@ -8,6 +8,7 @@ pub mod apps;
 pub mod events;
 pub mod findings;
 pub mod instances;
+pub mod logs;
 pub mod nodes;
 pub mod table;
 pub mod top;

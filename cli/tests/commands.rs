@@ -3,8 +3,8 @@
 #[cfg(test)]
 mod played;
 
-use played::{HOSTILE, Played, Ran, event, qae};
-use serde_json::json;
+use played::{HOSTILE, Played, Ran, event, lines, qae};
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -162,34 +162,105 @@ fn following_prints_each_event_at_once() {
     child.wait().unwrap();
 }
 
-#[test]
-fn logs_say_where_there_is_no_log_agent() {
-    let centre = Played::start();
-    let ran = centre.run("logs -f shop/api");
-    assert_eq!(ran.code, 69, "{ran:?}");
-    assert!(ran.err.contains("no log-agent on node n1: no logs of a1"), "{ran:?}");
-    let ran = centre.run("logs nobody");
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.err.contains("no app and no instance \"nobody\""), "{ran:?}");
+fn end(why: &str, instance: Option<&str>) -> Value {
+    let mut frame = json!({"type": "end", "why": why, "detail": "the \u{1b}[2Jend"});
+    if let Some(instance) = instance {
+        frame["instance"] = instance.into();
+    }
+    frame
 }
 
 #[test]
-fn logs_come_from_the_log_agent_with_the_ticket() {
+fn logs_of_an_app_come_merged_through_the_centre() {
     let centre = Played::start();
-    let url = centre.url.clone();
-    centre.script(|s| s.log_agent = Some(url));
-    let ran = centre.run("logs a1 -n 5");
+    let frames = vec![
+        json!({"type": "began", "instance": "a1", "key": "local/n1/a1", "node": "n1"}),
+        lines(Some("a1"), &["one", "\u{1b}[2Jtwo"]),
+        json!({"type": "news of a later version"}),
+        lines(Some("a2"), &["three"]),
+        json!({"type": "gap", "instance": "a2", "source": "ff", "file": "app.log", "generation": 0, "from": 1, "to": 9,
+            "bytes": 8, "lines": 2, "why": "slow"}),
+        end("complete", Some("a1")),
+        end("complete", None),
+    ];
+    centre.script(|s| s.frames = vec![frames.clone()]);
+    let ran = centre.run("logs shop/api -n 5 -g t -v --ended");
     assert_eq!(ran.code, 0, "{ran:?}");
     // into a pipe, lines go as they are
-    assert_eq!(ran.out, "first of local/n1/a1\nbinary \u{1b}[2J\nno newline\n");
-    assert!(
-        centre.paths("GET").contains(&"/v1/logs/local%2Fn1%2Fa1/tail?lines=5&follow=0".to_owned())
+    assert_eq!(ran.out, "a1 app.log | one\na1 app.log | \u{1b}[2Jtwo\na2 app.log | three\n");
+    assert_eq!(ran.err, "qae: a2: app.log: left out 2 lines, 8 bytes: this reader is too slow\n");
+    let asked = "/v1/apps/shop%2Fapi/logs/stream?grep=t&invert=1&lines=5&follow=0&ended=1";
+    assert!(centre.paths("GET").contains(&asked.to_owned()), "{:?}", centre.paths("GET"));
+    assert_eq!(centre.run("logs shop/api app.log").out.lines().next(), Some("a1 | one"));
+    let ran = centre.run("logs shop/api --json");
+    let told: Vec<Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!((told.len(), &told[1]["lines"][0]), (6, &"one".into()), "{ran:?}");
+}
+
+#[test]
+fn logs_that_cannot_be_read_or_may_not_be() {
+    let centre = Played::start();
+    let ran = centre.run("logs nobody");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("no app and no instance \"nobody\""), "{ran:?}");
+    let ran = centre.run("logs shop/api");
+    assert_eq!((ran.code, ran.err.as_str()), (1, "qae: come back later\n"), "{ran:?}");
+    for (why, instance, code, said) in [
+        ("failed", Some("a1"), 69, "not everything could be read: a1: the"),
+        ("token_revoked", None, 1, "qae: the \\u{1b}[2Jend"),
+    ] {
+        let frames = vec![lines(Some("a2"), &["x"]), end(why, instance), end("complete", None)];
+        centre.script(|s| s.frames = vec![frames]);
+        let ran = centre.run("logs shop/api");
+        assert_eq!((ran.code, ran.out.as_str()), (code, "a2 app.log | x\n"), "{ran:?}");
+        assert!(ran.err.contains(said) && !ran.err.contains('\u{1b}'), "{ran:?}");
+    }
+    // cut off in the middle
+    centre.script(|s| s.frames = vec![vec![lines(Some("a2"), &["x"])]]);
+    let ran = centre.run("logs shop/api");
+    assert_eq!(ran.code, 69, "{ran:?}");
+    assert!(ran.err.contains("not everything could be read: http://"), "{ran:?}");
+    assert_eq!(centre.run("logs a1 --ended").code, 64);
+}
+
+#[test]
+fn logs_of_an_instance_are_followed_at_its_agent_and_go_on_where_they_were() {
+    let centre = Played::start();
+    let url = centre.url.clone();
+    centre.script(|s| {
+        s.log_agent = Some(url);
+        s.frames = vec![
+            vec![lines(None, &["one"])],
+            vec![lines(None, &["two"]), end("instance_ended", None)],
+        ];
+    });
+    let ran = centre.run("logs -f a1 app.log -n 5");
+    assert_eq!((ran.code, ran.out.as_str()), (0, "one\ntwo\n"), "{ran:?}");
+    let asked: Vec<_> =
+        centre.paths("GET").into_iter().filter(|p| p.starts_with("/v1/logs/")).collect();
+    assert_eq!(
+        asked,
+        [
+            "/v1/logs/local%2Fn1%2Fa1/stream?file=app.log&lines=5",
+            "/v1/logs/local%2Fn1%2Fa1/stream?file=app.log&lines=1000&from=ff.0.10"
+        ]
     );
-    let ran = centre.run("logs -f shop/api");
-    let mut lines: Vec<_> = ran.out.lines().collect();
-    lines.sort_unstable();
-    assert_eq!(lines.len(), 6, "{ran:?}");
-    assert!(lines.contains(&"a2 | first of local/n1/a2"), "{ran:?}");
+}
+
+#[test]
+fn an_agent_out_of_reach_is_read_through_the_centre() {
+    let centre = Played::start();
+    centre.script(|s| {
+        s.log_agent = Some("http://127.0.0.1:1".to_owned());
+        s.frames = vec![vec![lines(Some("a1"), &["one"]), end("instance_ended", None)]];
+    });
+    let ran = centre.run("logs -f a1");
+    assert_eq!((ran.code, ran.out.as_str()), (0, "app.log | one\n"), "{ran:?}");
+    assert!(ran.err.contains("reading through the centre instead"), "{ran:?}");
+    let ran = centre.run("logs a1 --files");
+    assert!(ran.out.contains("app.log") && ran.out.contains("2.0K"), "{ran:?}");
+    assert_eq!(centre.run("logs a1 --files --json").json()["items"][0]["size"], 2048);
+    assert_eq!(centre.run("logs shop/api --files").code, 64);
 }
 
 #[test]

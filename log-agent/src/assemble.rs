@@ -1,18 +1,23 @@
 //! From the configuration to the parts of the daemon.
 
-use crate::config::{Config, Sink};
+use crate::config::{Config, Sink, Wire};
 use crate::files::{self, Files, Known};
+use crate::live::{Keyring, Live, LiveSettings};
 use crate::measure::Measure;
 use crate::overview::Sources;
 use crate::report::Reporter;
+use crate::retention::{self, Retention};
+use crate::ship::journal::Journal;
+use crate::ship::{self, ShipSettings, Shipper, batch, flume};
 use crate::volume::Volume;
+use crate::volumes::Watched;
 use crate::{Error, volumes};
 use common::carbon::Carbon;
 use common::center::{self, Center, Door};
 use common::container::Rules;
 use common::metric::Namer;
-use common::serve::Limits;
-use common::{docker, mesos};
+use common::ticket::Keys;
+use common::{docker, mesos, tls};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,36 +88,101 @@ pub async fn hand_over(
     }
 }
 
-/// What clients may take: viewers keep their connections, and some are left for the rest.
-pub fn limits(config: &Config) -> Limits {
-    Limits { connections: config.log_agent.viewers + 64, ..Limits::default() }
+/// Where lines go and how far each file got, and what the journal remembers; nothing without a sink.
+pub fn shipping(config: &Config) -> Result<(Option<Shipping>, Vec<Known>), Error> {
+    let sink: Box<dyn ship::sink::Sink> = match &config.log_agent.sink {
+        None => return Ok((None, Vec::new())),
+        Some(Sink::Flume(flume)) => {
+            let form = form(&flume.wire)?;
+            let (hosts, times) = (flume.peers.clone(), flume::Times::default());
+            Box::new(flume::Flume::new(flume::Settings { hosts, form, times }))
+        }
+        Some(Sink::Dir(_)) => {
+            let why = "files are no sink of this build yet; name a Flume".to_owned();
+            return Err(Error::Config { key: "[log-agent] sink", why });
+        }
+    };
+    let (journal, known) = Journal::open(&config.state_dir())?;
+    Ok((Some((journal, sink)), known))
+}
+
+/// What shipping begins with.
+type Shipping = (Journal, Box<dyn ship::sink::Sink>);
+
+fn form(wire: &Wire) -> Result<flume::Form, Error> {
+    Ok(match wire {
+        Wire::Plain => flume::Form::Plain,
+        Wire::Deflate => flume::Form::Deflate { level: DEFLATE },
+        Wire::Tls(ca_file) => {
+            let client = tls::Client::load(ca_file.as_deref());
+            let wrong = |e: tls::Error| Error::Config {
+                key: "[log-agent] flume_ca_file",
+                why: e.to_string(),
+            };
+            flume::Form::Tls(client.map_err(wrong)?)
+        }
+    })
+}
+
+/// zlib's level. Flume's own default is 6; logs get hardly smaller by it, and cost twice the time.
+const DEFLATE: u32 = 3;
+
+/// Ships, if there is a sink.
+pub fn shipper(
+    config: &Config,
+    shipping: Option<Shipping>,
+    files: &Files,
+) -> Result<Option<Arc<Shipper>>, Error> {
+    let Some((journal, sink)) = shipping else { return Ok(None) };
+    let own = &config.log_agent;
+    let settings = ShipSettings {
+        dc: config.node.dc.clone(),
+        node: config.node.name.to_string(),
+        limits: batch::Limits { events: own.batch_events, bytes: own.batch_bytes },
+        multiline: own.multiline.clone(),
+        ..ShipSettings::default()
+    };
+    let shipper = Shipper::start(settings, files.clone(), journal, sink);
+    Ok(Some(Arc::new(shipper.map_err(Error::system("cannot start the threads that ship"))?)))
+}
+
+/// Removes what has stayed long enough.
+pub fn retention(config: &Config, files: &Files, found: &Watched) -> Result<Arc<Retention>, Error> {
+    let own = &config.log_agent;
+    let rules = retention::Rules { keep: own.keep, quota: own.volume_quota };
+    let settings = retention::Settings::new(rules, own.volumes_root.clone());
+    let (volumes, ended) = (found.volumes.clone(), found.ended.clone());
+    let started = retention::start(settings, files.clone(), volumes, ended);
+    started.map(Arc::new).map_err(Error::system("cannot start the thread that removes old files"))
+}
+
+/// Shows lines as they are written, to whoever has a ticket of the centre. Without a centre nobody has one.
+pub fn live(
+    config: &Config,
+    files: &Files,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Live, Error> {
+    let keys = match config.api.clone() {
+        Some(api) => Keyring::start(api, config.state_dir().join("keys.json"), tasks, stop)
+            .map_err(|e| Error::Config { key: "[api] ca_file", why: e.to_string() })?,
+        None => Keyring::fixed(Keys::default()),
+    };
+    // the centre's page may ask, too
+    let centre =
+        config.api.as_ref().map(|api| api.url.to_string().trim_end_matches('/').to_owned());
+    let settings = LiveSettings {
+        node: config.node.name.clone(),
+        origins: config.log_agent.origins.iter().cloned().chain(centre).collect(),
+        limits: config.log_agent.viewers,
+    };
+    Ok(Live::new(settings, files.clone(), keys, stop))
 }
 
 /// Makes metrics, tick by tick.
 pub fn measure(config: &Config, sources: Sources, carbon: Carbon) -> Measure {
     let namer = Namer::new(&config.graphite.prefix, &config.node.dc, config.graphite.style);
     Measure::new(config, sources, carbon, namer)
-}
-
-/// How often it is looked whether a thread ended.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// Until a part ends by itself; says which.
-pub async fn death(files: &Files) -> &'static str {
-    let mut turns = tokio::time::interval(LOOK);
-    loop {
-        turns.tick().await;
-        if files.died() {
-            return "the thread that follows files";
-        }
-    }
-}
-
-/// Ends the following thread.
-pub async fn end(files: Files) {
-    if tokio::task::spawn_blocking(move || files.stop()).await.is_err() {
-        tracing::error!("ending the thread that follows files broke: a bug");
-    }
 }
 
 /// Reports to the centre, if there is one.

@@ -5,9 +5,10 @@ mod section;
 
 pub use section::Section;
 
+use crate::live;
+use crate::ship::joining::Multiline;
 use common::config::{self, Api, Certificate, Error, Graphite, Node, Source, api, graphite, node};
 use common::reload::Reloads;
-use regex::bytes::Regex;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -95,14 +96,14 @@ pub struct LogAgent {
     pub keep: Duration,
     /// Most bytes of a volume.
     pub volume_quota: u64,
-    /// What makes one event of several lines, for shipping only.
-    pub multiline: Multiline,
+    /// What makes one event of several lines, for shipping only; None: each line is one.
+    pub multiline: Option<Multiline>,
     /// Whether Docker's own log of a container is one more file.
     pub stdout: bool,
     /// Origins from which a browser may stream, besides this agent's own and the centre's.
     pub origins: Vec<String>,
-    /// Most viewers of this node.
-    pub viewers: usize,
+    /// Most viewers at a time.
+    pub viewers: live::Limits,
 }
 
 /// Where lines go.
@@ -133,31 +134,6 @@ pub enum Wire {
     /// `ssl = true`; with the authorities that vouch for it, None: the system's.
     Tls(Option<PathBuf>),
 }
-
-/// What begins an event of several lines.
-#[derive(Debug, Clone, Default)]
-pub enum Multiline {
-    /// Each line is an event.
-    #[default]
-    Off,
-    /// Java's stack traces go with the line before them.
-    Java,
-    /// A line that matches begins an event, the others go on with it.
-    Start(Regex),
-}
-
-/// What it does follows from its text alone.
-impl PartialEq for Multiline {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Off, Self::Off) | (Self::Java, Self::Java) => true,
-            (Self::Start(one), Self::Start(other)) => one.as_str() == other.as_str(),
-            _ => false,
-        }
-    }
-}
-
-impl Eq for Multiline {}
 
 #[cfg(test)]
 mod tests;

@@ -141,11 +141,6 @@ impl Files {
         self.0.shown().gaps.drain(..).collect()
     }
 
-    /// Whether somebody ships and acknowledges.
-    pub fn ships(&self) -> bool {
-        self.0.settings.ships
-    }
-
     /// How often the following thread has looked round: at least every [`Pace::rescan`], or it hangs.
     pub fn rounds(&self) -> u64 {
         self.0.rounds.load(Ordering::Relaxed)

@@ -41,7 +41,9 @@ use common::systemd::{Pulse, watchdog};
 use common::tls;
 use config::Config;
 use http::Face;
+use live::Live;
 use overview::{Finding, Sources};
+use ship::journal::JournalError;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// How far files were shipped cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A value of the config that is wrong in a way that shows only now.
     #[error("{key}: {why}")]
     Config {
@@ -89,6 +94,9 @@ pub enum Error {
     },
 }
 
+/// How long what is under way to the sink may take when the daemon stops.
+const SHIPPED_BY: Duration = Duration::from_secs(5);
+
 impl Error {
     fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { what, source }
@@ -110,21 +118,27 @@ pub async fn run(
     let splay = config.log_agent.interval / 10;
     let carbon = Carbon::open(config.graphite.carbon(&state, splay))?;
     let tasks = TaskTracker::new();
-    let files = assemble::files(&config, Vec::new())?;
+    let (shipping, known) = assemble::shipping(&config)?;
+    let files = assemble::files(&config, known)?;
     let found = volumes::watch(assemble::volumes(&config)?, &tasks, &stop.token);
-    tasks.spawn(assemble::hand_over(found.volumes, files.clone(), stop.token.clone()));
+    tasks.spawn(assemble::hand_over(found.volumes.clone(), files.clone(), stop.token.clone()));
+    let shipper = assemble::shipper(&config, shipping, &files)?;
+    let retention = assemble::retention(&config, &files, &found)?;
+    let live = assemble::live(&config, &files, &tasks, &stop.token)?;
 
     let address = listener.local_addr().map_err(Error::system("local address"))?;
     let (counts, pulse) = (Arc::new(Counts::default()), Arc::new(Pulse::default()));
     let finding =
         Finding { figures: found.figures, engine: found.engine, docker: found.docker_stats };
-    let sources = Sources { finding, files: files.clone(), carbon: carbon.clone() };
+    let sources =
+        Sources { finding, files, shipper, retention, live: live.clone(), carbon: carbon.clone() };
     let center = assemble::center(&config, sources.clone(), address, &tasks, &stop.token)?;
     let face = Face::new(&config, sources.clone(), pulse.clone(), counts.clone(), center);
     let scheme = if config.certificate().is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
-    let (limits, until) = (assemble::limits(&config), stop.token.clone());
-    tasks.spawn(serve::serve_tls(listener, http::router(face), limits, counts, tls, until));
+    let (limits, until) = (Live::door(&config.log_agent.viewers), stop.token.clone());
+    let router = http::router(face).merge(live.router());
+    tasks.spawn(serve::serve_tls(listener, router, limits, counts, tls, until));
 
     let flush = CancellationToken::new();
     tasks.spawn({
@@ -132,7 +146,7 @@ pub async fn run(
         async move { carbon.run(flush).await }
     });
     tasks.spawn(assemble::measure(&config, sources.clone(), carbon).run(stop.token.clone()));
-    tasks.spawn(tell::systemd(sources, pulse.clone(), stop.token.clone()));
+    tasks.spawn(tell::systemd(sources.clone(), pulse.clone(), stop.token.clone()));
     tasks.spawn({
         let stop = stop.token.clone();
         async move { watchdog(&pulse, http::LONGEST_PAUSE, stop).await }
@@ -140,11 +154,12 @@ pub async fn run(
 
     let died = tokio::select! {
         () = stop.token.cancelled() => None,
-        part = assemble::death(&files) => Some(part),
+        part = sources.death() => Some(part),
     };
     stop.token.cancel();
     let deadline = Deadline::within(LONGEST - Duration::from_secs(1));
-    deadline.run("ending the thread that follows files", assemble::end(files)).await;
+    deadline.run("telling viewers the end", live.ended()).await;
+    deadline.run("ending the threads that ship and follow", sources.end(SHIPPED_BY)).await;
     flush.cancel();
     tasks.close();
     deadline.run("sending what waits", tasks.wait()).await;

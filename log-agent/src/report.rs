@@ -4,7 +4,7 @@
 //! most reports are a digest.
 
 use crate::overview::{Overview, Sources};
-use common::api_types::{AgentState, LogAgentFacts, LogInstanceFact, Report};
+use common::api_types::{AgentState, LogAgentFacts, LogInstanceFact, Report, SinkFact};
 use common::center::Door;
 use common::docker::Engine;
 use std::net::IpAddr;
@@ -109,6 +109,9 @@ fn note(now: &Overview) -> String {
         Some(Engine::Hung) => parts.push("Docker hangs; containers as last known".into()),
         Some(Engine::Unknown | Engine::Up { .. }) | None => {}
     }
+    if let Some(shipping) = now.shipping.as_ref().filter(|shipping| shipping.failures > 0) {
+        parts.push(format!("{} takes no lines; they wait in their files", shipping.sink.peer));
+    }
     if now.faulty > 0 {
         parts.push(format!("{} log volumes cannot be read", now.faulty));
     }
@@ -119,7 +122,12 @@ fn note(now: &Overview) -> String {
 }
 
 fn facts(now: &Overview) -> LogAgentFacts {
-    let sink = None;
+    let sink = now.shipping.as_ref().map(|shipping| {
+        let sink = &shipping.sink;
+        let failure = sink.last_failure.clone().filter(|_| !sink.works).unwrap_or_default();
+        let kind = if sink.peer.starts_with('/') { "dir" } else { "flume" };
+        SinkFact { kind: kind.to_owned(), peer: sink.peer.clone(), works: sink.works, failure }
+    });
     // those that run first: an ended one is missed less
     let mut all: Vec<_> = now.instances.iter().collect();
     all.sort_by_key(|(_, instance)| instance.ended_at.is_some());

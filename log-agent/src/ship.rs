@@ -12,6 +12,7 @@ mod age;
 pub mod avro;
 pub mod batch;
 mod cursor;
+pub mod dir;
 mod exchange;
 pub mod flume;
 mod forget;
@@ -27,9 +28,6 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
-
 pub use status::{AppStatus, Status};
 
 use crate::files::Files;
@@ -125,13 +123,23 @@ impl Shipper {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Both threads are there.
+    pub fn running(&self) -> bool {
+        self.exchange.both_there()
+    }
+
+    /// How the sink fares.
+    pub fn sink(&self) -> sink::Status {
+        self.board.sink.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How it goes; looks at every file.
     pub fn status(&self) -> Status {
         let failures = self.board.failures.load(Ordering::Relaxed);
         Status {
-            running: self.exchange.both_there(),
+            running: self.running(),
             apps: self.board.apps(&self.files, Instant::now()),
-            sink: self.board.sink.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            sink: self.sink(),
             failures: u32::try_from(failures).unwrap_or(u32::MAX),
             request_events: self.board.request_events.load(Ordering::Relaxed),
             journal: self.journal().as_ref().map(|j| j.figures()).unwrap_or_default(),

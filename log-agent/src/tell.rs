@@ -40,5 +40,14 @@ fn line(sources: &Sources) -> String {
         State::Unreachable => "; Graphite is away, metrics wait on disk",
         _ => "",
     };
-    format!("{files} files in {} volumes{graphite}", figures.len())
+    let sink = match sources.shipper.as_ref().map(|shipper| shipper.sink()) {
+        None => "no sink".to_owned(),
+        Some(sink) if sink.works => format!("{} takes lines", sink.peer),
+        Some(sink) => match sink.last_failure {
+            None => format!("nothing sent to {} yet", sink.peer),
+            Some(why) => format!("lines wait in their files ({why})"),
+        },
+    };
+    let viewers = sources.live.figures().viewers;
+    format!("{files} files in {} volumes; {sink}; {viewers} viewers{graphite}", figures.len())
 }

@@ -40,6 +40,7 @@ const FILES: &[File] = files! {
     "bus.js" JS,
     "draw.js" JS,
     "figures.js" JS,
+    "logs.js" JS,
     "view.js" JS,
     "world.js" JS,
 };

@@ -19,8 +19,9 @@ use std::sync::Arc;
 const ANSWER: usize = 4 << 20;
 /// Most files of an instance: what a page of the list has.
 const FILES: usize = 256;
-/// Most bytes of one file's lines.
+/// Most bytes of one file's lines, and most questions for them: a filter may fit nothing in a long file.
 const OF_A_FILE: usize = 8 << 20;
+const QUESTIONS: u32 = 64;
 
 /// Lines of a known place, as a log-agent answers.
 #[derive(Deserialize)]
@@ -130,7 +131,10 @@ async fn of_file(
 ) -> Result<Vec<String>, String> {
     let mut pieces: Vec<Vec<String>> = Vec::new();
     let (mut before, mut lines, mut bytes) = (file.size, ground.wanted.lines, 0);
-    while lines > 0 && before > 0 && bytes < OF_A_FILE {
+    for _ in 0..QUESTIONS {
+        if lines == 0 || before == 0 || bytes >= OF_A_FILE {
+            break;
+        }
         let path = format!(
             "/v1/logs/{}/lines?source={}&generation={}&before={before}&lines={lines}{}",
             encoded(&instance.key),

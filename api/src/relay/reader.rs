@@ -43,6 +43,8 @@ enum Broken {
     Again,
     /// It cannot be read now.
     Away(String),
+    /// The agent does not know it.
+    Absent(String),
     /// Nobody wants it.
     Gone,
 }
@@ -83,6 +85,13 @@ impl Reader {
                     return;
                 }
                 Broken::Again => continue,
+                Broken::Absent(why) => {
+                    // over, and unknown there: its files are not kept any more
+                    if self.over.is_cancelled() {
+                        last_chance = Some(Instant::now());
+                    }
+                    why
+                }
                 Broken::Away(why) => why,
             };
             if self.over.is_cancelled() {
@@ -125,7 +134,7 @@ impl Reader {
         let mut heard = self.ground.say.borrow().clone();
         let (mut socket, said) = match self.connect(&heard).await {
             Ok(opened) => opened,
-            Err(why) => return Broken::Away(why),
+            Err(broken) => return broken,
         };
         count(&self.ground.inner.counts.connected);
         if let Err(broken) = said {
@@ -179,17 +188,22 @@ impl Reader {
     }
 
     /// Opens one, with what the viewer has said so far.
-    async fn connect(&self, heard: &Say) -> Result<(Socket, Result<(), Broken>), String> {
+    async fn connect(&self, heard: &Say) -> Result<(Socket, Result<(), Broken>), Broken> {
         let inner = &self.ground.inner;
         let living = inner.centre.read(|world| world.instance(&self.instance.key).cloned());
         let instance = living.as_ref().unwrap_or(&self.instance);
-        let way = inner.way(instance)?;
-        let url = Url::parse(&way.base).map_err(|e| e.to_string())?.at(&self.path(heard));
-        let credential = inner.credential(&self.ground.caller, &instance.key)?;
+        let way = inner.way(instance).map_err(Broken::Away)?;
+        let url = Url::parse(&way.base).map_err(|e| Broken::Away(e.to_string()))?;
+        let url = url.at(&self.path(heard));
+        let credential = inner.credential(&self.ground.caller, &instance.key);
+        let credential = credential.map_err(Broken::Away)?;
         let opened = Socket::open(&url, PROTOCOL, Some(credential), &inner.options(FRAME)).await;
         let mut socket = opened.map_err(|error| match (error, way.care) {
-            (error @ http::Error::Connect { .. }, Some(care)) => format!("{care}: {error}"),
-            (error, _) => error.to_string(),
+            (error @ http::Error::Connect { .. }, Some(care)) => {
+                Broken::Away(format!("{care}: {error}"))
+            }
+            (error, _) if error.status() == Some(404) => Broken::Absent(error.to_string()),
+            (error, _) => Broken::Away(error.to_string()),
         })?;
         let said = repeat(&mut socket, heard, &heard.begun()).await;
         Ok((socket, said.map_err(|error| Broken::Away(error.to_string()))))

@@ -1,8 +1,8 @@
 // The board: apps with their instances, nodes, events. Drawn anew from the world, at most a few times a second.
 
-import { post } from "./api.js";
 import { bytes, el, percent, pill, since, spark } from "./draw.js";
 import { last } from "./figures.js";
+import { logs } from "./logs.js";
 import { verdict } from "./world.js";
 
 const MOST_ROWS = 300;
@@ -57,7 +57,7 @@ function appRow(world, figures, app, now) {
       figure(bytes(last(own.memory)), own.memory, `memory of ${app.id}, last ten minutes`),
     ),
   );
-  if (open.has(app.id)) made.append(instanceTable(world, figures, instances, now));
+  if (open.has(app.id)) made.append(instanceTable(world, figures, app.id, instances, now));
   made.open = open.has(app.id);
   made.addEventListener("toggle", () => {
     if (made.open === open.has(app.id)) return;
@@ -70,7 +70,7 @@ function appRow(world, figures, app, now) {
 
 const figure = (text, points = [], label) => el("span", { class: "figure" }, el("b", {}, text), spark(points, label));
 
-function instanceTable(world, figures, instances, now) {
+function instanceTable(world, figures, app, instances, now) {
   const rows = instances.sort((a, b) => (a.key < b.key ? -1 : 1)).slice(0, MOST_ROWS).map((i) => {
     const own = figures.instances.get(i.id) || {};
     return el("tr", {},
@@ -87,33 +87,15 @@ function instanceTable(world, figures, instances, now) {
   const titles = ["Instance", "State", "Node", "CPU", "Memory", "Up", "Restarts", "Reached at", "Logs"];
   const body = rows.length ? rows : [el("tr", {}, el("td", { colspan: "9" }, "No instance that has not ended."))];
   return el("div", { class: "inside" },
-    el("table", {}, el("thead", {}, el("tr", {}, ...titles.map((t) => el("th", {}, t)))), el("tbody", {}, ...body)));
+    el("table", {}, el("thead", {}, el("tr", {}, ...titles.map((t) => el("th", {}, t)))), el("tbody", {}, ...body)),
+    rows.length ? el("p", { class: "empty" }, "Logs of all instances, merged as they come: ",
+      el("a", { href: `/v1/apps/${encodeURIComponent(app)}/logs/stream?lines=20`, target: "_blank", rel: "noopener" }, "as text")) : null);
 }
 
 function state(i) {
   if (i.health === "unhealthy") return ["bad", "unhealthy"];
   if (i.state === "running") return ["good", i.health === "healthy" ? "healthy" : "running"];
   return [i.state === "unreachable" ? "bad" : "warn", i.state];
-}
-
-// A link to the live log, where a log-agent serves it: made by a ticket when asked for, so that it is fresh.
-function logs(world, instance) {
-  const node = world.nodes.get(instance.node);
-  if (!node || !node.agents.some((agent) => agent.name === "log-agent" && !agent.silent)) return "–";
-  const show = async (event) => {
-    const button = event.currentTarget;
-    const tab = window.open("", "_blank");
-    try {
-      const made = await post("/v1/tickets", { instance: instance.key });
-      const url = made.instances[0]?.url;
-      if (tab && url) tab.location = url;
-      else throw new Error(made.instances[0]?.why || "no link");
-    } catch (e) {
-      tab?.close();
-      button.textContent = e.message;
-    }
-  };
-  return el("button", { class: "plain", onclick: show }, "open");
 }
 
 function nodeTable(world, nodes) {

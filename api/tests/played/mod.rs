@@ -40,6 +40,7 @@ struct Logs {
     /// By instance's key and file.
     files: BTreeMap<(String, String), File>,
     ended: Vec<String>,
+    forgotten: Vec<String>,
     /// Queries of the streams that were opened.
     asked: Vec<String>,
     /// What viewers said.
@@ -114,6 +115,13 @@ impl LogAgent {
         self.shared.changed.send_modify(|n| *n += 1);
     }
 
+    /// Nothing is known of it any more.
+    pub fn forget(&self, key: &str) {
+        let mut logs = self.shared.logs.lock().unwrap();
+        logs.files.retain(|(of, _), _| of != key);
+        logs.forgotten.push(key.to_owned());
+    }
+
     /// What was asked of streams so far.
     pub fn asked(&self) -> Vec<String> {
         self.shared.logs.lock().unwrap().asked.clone()
@@ -138,7 +146,8 @@ fn let_in(shared: &Shared, headers: &HeaderMap, key: &str) -> Result<Ticket, Res
         verify(text.trim_start_matches("Bearer "), &shared.keys, Moment::now()).map_err(|e| {
             Problem::new(StatusCode::UNAUTHORIZED, e.code(), e.to_string()).into_response()
         })?;
-    if !ticket.allows(key, "any", Right::Read) {
+    let forgotten = shared.logs.lock().unwrap().forgotten.contains(&key.to_owned());
+    if forgotten || !ticket.allows(key, "any", Right::Read) {
         return Err(Problem::not_found("no such instance").into_response());
     }
     shared.logs.lock().unwrap().users.push(ticket.user.clone());

@@ -41,6 +41,12 @@ fn commands_and_their_defaults() {
     };
     assert_eq!((create.role, create.expires), (Role::Operator, Some(Duration::from_secs(86_400))));
     assert_eq!(create.apps, ["shop/**"]);
+    let Command::Logs(logs) = parse("qae logs -f shop/web *.log -g x -v").unwrap().command else {
+        panic!()
+    };
+    assert_eq!((logs.target.as_str(), logs.file.as_deref()), ("shop/web", Some("*.log")));
+    assert!(logs.follow && logs.invert && !logs.ignore_case);
+    assert_eq!(logs.lines, 200);
     let Command::Instances(instances) = parse("qae instances").unwrap().command else { panic!() };
     assert_eq!(instances.state, Which::Live);
 }
@@ -56,6 +62,9 @@ fn what_makes_no_sense_is_refused() {
         ("qae events -f --until 1h", ArgumentConflict),
         ("qae token create x --node n --role admin", ArgumentConflict),
         ("qae token create x --expires soon", ValueValidation),
+        ("qae logs a -v", MissingRequiredArgument),
+        ("qae logs a --files -f", ArgumentConflict),
+        ("qae logs a -n 100001", ValueValidation),
         ("qae instances --state dead", InvalidValue),
         ("qae --version", DisplayVersion),
     ] {

@@ -1,190 +1,204 @@
-//! `qae logs`: the lines of an instance's log volume, straight from its node's log-agent; of a whole app those of all its instances,
-//! each with its instance in front.
+//! `qae logs`: the lines of an app's instances, or of one, as they were written and as they come.
 //!
-//! The centre only hands out the way in (a ticket, and where to go with it); the lines never pass through it. On a terminal whatever
-//! would act on it is escaped; into a pipe or a file lines go as they are.
+//! The lines of an app come through the centre, which merges its instances. One instance that is followed is read straight from its node's
+//! log-agent where that can be reached, else through the centre too. A connection that breaks is made again: straight from the agent
+//! nothing is missed then, through the centre it is said that lines may be missing. Only lines go to stdout; what is said about them to
+//! stderr.
 
-mod lines;
+mod places;
+mod source;
 
-use super::access::ticket_for;
-use super::{note, print};
+use super::{note, paint, print, print_json};
 use crate::args;
-use crate::client::Client;
 use crate::client::query::{Query, encoded};
+use crate::client::{Client, document};
 use crate::error::Error;
-use crate::render::access::{Door, Ticket};
-use common::http::{Streaming, Url};
+use crate::render::logs::{Look, files, lines};
+use common::api_types::live::{Frame, LogFile, Told};
+use common::backoff::{Backoff, random};
+use common::ids::InstanceId;
 use common::printable::printable;
-use lines::Lines;
-use serde::Deserialize;
-use serde_json::json;
-use std::io::{self, IsTerminal, Write};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use places::Places;
+use serde::Deserialize as _;
+use source::{Source, Target};
+use std::io::{self, IsTerminal};
+use std::time::Duration;
 
-/// Most instances at a time.
-const INSTANCES_MOST: usize = 64;
-/// Lines that wait to be printed.
-const WAITING: usize = 256;
-/// How long the ticket lasts: reading goes on after its end only if the log-agent allows it.
-const TICKET_LIFE: &str = "1h";
+/// Servers ping every 20 s: two missed, and a little.
+const SILENCE: Duration = Duration::from_secs(50);
 
 pub async fn run(client: &mut Client, asked: &args::Logs) -> Result<(), Error> {
-    let rest = json!({ "file": "**", "rights": ["read"], "expires_in": TICKET_LIFE });
-    let given = ticket_for(client, &asked.target, rest).await?;
-    let ticket = Ticket::deserialize(&given);
-    let ticket = ticket.map_err(|e| client.foreign("/v1/tickets", &e.to_string()))?;
-    if ticket.instances.is_empty() {
-        return Err(Error::Missing(format!("{} has no instances now", asked.target)));
+    let target = Target::find(client, &asked.target).await?;
+    if asked.files {
+        return list(client, &target, asked).await;
     }
-    let (reachable, mut trouble) = sorted(&ticket.instances, asked)?;
-    if reachable.is_empty() {
-        return Err(Error::Missing(trouble.join("\n")));
+    if let (Target::Instance(name), true) = (&target, asked.ended) {
+        return Err(Error::Usage(format!("{name} is an instance: --ended is for apps")));
     }
-    for why in &trouble {
-        note(why);
-    }
-    if reachable.len() > INSTANCES_MOST {
-        note(&format!(
-            "only the first {INSTANCES_MOST} of {} instances are shown",
-            reachable.len()
-        ));
-    }
-    let several = ticket.instances.len() > 1;
-    let (to, mut from) = mpsc::channel(WAITING);
-    let mut readers = JoinSet::new();
-    for (door, url) in reachable.into_iter().take(INSTANCES_MOST) {
-        match client.open_at(&url, &ticket.ticket).await {
-            Ok(stream) => {
-                let prefix = if several {
-                    format!("{} | ", printable(&door.instance))
-                } else {
-                    String::new()
-                };
-                readers.spawn(read(stream, prefix, to.clone()));
-            }
-            Err(error) => {
-                let why = format!("{}: {error}", door.instance);
-                note(&why);
-                trouble.push(why);
-            }
-        }
-    }
-    drop(to);
-    let raw = !io::stdout().is_terminal();
-    while let Some((prefix, line)) = from.recv().await {
-        show(&prefix, &line, raw)?;
-    }
-    while let Some(ended) = readers.join_next().await {
-        if let Ok(Some(why)) = ended {
-            note(&why);
-            trouble.push(why);
-        }
-    }
-    match trouble.first() {
-        None => Ok(()),
-        Some(first) => Err(Error::Missing(match trouble.len() {
-            1 => format!("not everything could be read: {first}"),
-            n => format!("not everything could be read: {first}, and {} more", n - 1),
-        })),
-    }
-}
-
-/// Instances, each with the address of its lines.
-type Ways<'a> = Vec<(&'a Door, Url)>;
-
-/// The instances with a way in, and what is to say of the others.
-fn sorted<'a>(doors: &'a [Door], asked: &args::Logs) -> Result<(Ways<'a>, Vec<String>), Error> {
-    let mut ways = Vec::new();
-    let mut without = Vec::new();
-    for door in doors {
-        match &door.address {
-            Some(address) => {
-                if let Some(why) = &door.why {
-                    note(&format!("{}: {why}", door.instance));
-                }
-                ways.push((door, Url::parse(&tail(address, door, asked))?));
-            }
-            None => without.push(format!("{}: no logs of {}", door.shut(), door.instance)),
-        }
-    }
-    Ok((ways, without))
-}
-
-/// The log-agent's tail of an instance (contracts.md section 4).
-fn tail(address: &str, door: &Door, asked: &args::Logs) -> String {
-    let name = if door.key.is_empty() { &door.instance } else { &door.key };
-    let query = Query::new()
-        .maybe("file", asked.file.as_deref())
-        .with("lines", &asked.lines.to_string())
-        .with("follow", if asked.follow { "1" } else { "0" });
-    format!("{}/v1/logs/{}/tail{query}", address.trim_end_matches('/'), encoded(name))
-}
-
-/// Reads one instance's lines to their end; why, if that was not the end of the log.
-async fn read(
-    mut stream: Streaming,
-    prefix: String,
-    to: mpsc::Sender<(String, Vec<u8>)>,
-) -> Option<String> {
-    let mut lines = Lines::default();
+    let sole = asked.file.as_ref().is_some_and(|file| !file.contains(['*', '?']));
+    let look = Look {
+        paint: paint(),
+        terminal: io::stdout().is_terminal(),
+        instances: matches!(target, Target::App(_)),
+        files: !sole,
+    };
+    let mut reading = Reading { asked, look, places: Places::default(), failed: None };
+    let mut source = Source::first(client, &target, asked).await;
+    let mut backoff = Backoff::default();
+    let mut connected_once = false;
     loop {
-        let piece = match stream.chunk().await {
-            Ok(piece) => piece,
-            Err(error) => return Some(error.to_string()),
+        let broken = match source.open(client, asked, &reading.places, connected_once).await {
+            Ok(socket) => {
+                connected_once = true;
+                match reading.read(socket, &source, &mut backoff).await? {
+                    Ended::Done => return reading.failed.map_or(Ok(()), Err),
+                    Ended::Broken(why) => why,
+                }
+            }
+            // what is refused will be refused again
+            Err(error @ Error::Refused { status: 400..=499, .. }) => return Err(error),
+            // an agent that only the centre can reach
+            Err(error) if source.is_agent() => {
+                note(&format!("{error}; reading through the centre instead"));
+                source = Source::centre(&target);
+                continue;
+            }
+            Err(error) if !connected_once => return Err(error),
+            Err(error) => error.to_string(),
         };
-        let ended = piece.is_none();
-        let whole = match piece {
-            Some(piece) => lines.take(&piece),
-            None => lines.end(),
-        };
-        for line in whole {
-            // nobody reads any more
-            to.send((prefix.clone(), line)).await.ok()?;
+        if !asked.follow {
+            return Err(Error::Missing(format!("not everything could be read: {broken}")));
         }
-        if ended {
-            return None;
-        }
+        let missing = if source.is_agent() { "" } else { "; lines may be missing here" };
+        note(&format!("{broken}{missing}; trying again"));
+        tokio::time::sleep(backoff.failed(random())).await;
     }
 }
 
-fn show(prefix: &str, line: &[u8], raw: bool) -> Result<(), Error> {
-    if !raw {
-        // a tab is harmless, and common
-        let text = String::from_utf8_lossy(line);
-        let safe: Vec<_> = text.split('\t').map(printable).collect();
-        return print(&format!("{prefix}{}\n", safe.join("\t")));
+/// How a connection ended.
+enum Ended {
+    /// Everything was told.
+    Done,
+    /// It is to be made again.
+    Broken(String),
+}
+
+/// What is read, and where it goes.
+struct Reading<'a> {
+    asked: &'a args::Logs,
+    look: Look,
+    places: Places,
+    /// What could not be read, the first of it.
+    failed: Option<Error>,
+}
+
+impl Reading<'_> {
+    async fn read(
+        &mut self,
+        mut socket: common::http::Socket,
+        source: &Source,
+        backoff: &mut Backoff,
+    ) -> Result<Ended, Error> {
+        loop {
+            let text = match socket.next(SILENCE).await {
+                Ok(Some(text)) => text,
+                Ok(None) => {
+                    return Ok(Ended::Broken(format!(
+                        "{}: the connection was closed",
+                        socket.url()
+                    )));
+                }
+                Err(error) => return Ok(Ended::Broken(error.to_string())),
+            };
+            // a frame of a newer version is no reason to stop
+            let Ok(mut told) = serde_json::from_str::<Told>(&text) else { continue };
+            backoff.worked();
+            self.places.told(&told.frame);
+            if let Some(id) = source.instance() {
+                // the agent's own stream: its end is that of the whole, which is said by no name
+                if !matches!(told.frame, Frame::End { .. }) {
+                    told.instance = Some(InstanceId::new(id));
+                }
+            }
+            self.show(&told)?;
+            if let (Frame::End { why, detail }, None) = (&told.frame, &told.instance) {
+                return self.ended(why, detail, source);
+            }
+        }
     }
-    let mut bytes = Vec::with_capacity(prefix.len() + line.len() + 1);
-    bytes.extend_from_slice(prefix.as_bytes());
-    bytes.extend_from_slice(line);
-    bytes.push(b'\n');
-    match io::stdout().lock().write_all(&bytes) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Error::Unread),
-        other => other.map_err(Error::file("write to", "stdout")),
+
+    fn show(&mut self, told: &Told) -> Result<(), Error> {
+        if self.asked.json {
+            // names and numbers in structs: nothing of it can fail to print
+            print(&format!("{}\n", serde_json::to_string(told).unwrap_or_default()))?;
+        } else if matches!(told.frame, Frame::Lines { .. }) {
+            return print(&lines(told, self.look));
+        }
+        let of = told.instance.as_ref().map_or_else(String::new, |id| format!("{id}: "));
+        match &told.frame {
+            Frame::End { why, detail } if told.instance.is_some() => match why.as_str() {
+                "complete" => {}
+                "failed" | "incomplete" | "gone" => {
+                    note(&format!("{of}{detail}"));
+                    let said = format!("not everything could be read: {of}{detail}");
+                    self.failed.get_or_insert(Error::Missing(said));
+                }
+                _ => note(&format!("{of}{detail}")),
+            },
+            Frame::End { .. } => {}
+            Frame::Waiting { .. } => note(&format!("{of}nothing to show yet; waiting")),
+            frame => {
+                if let Some(said) = frame.note() {
+                    note(&format!("{of}{said}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream's last frame.
+    fn ended(&mut self, why: &str, detail: &str, source: &Source) -> Result<Ended, Error> {
+        let refused = || Error::Refused {
+            status: 403,
+            code: why.to_owned(),
+            detail: printable(detail).into_owned(),
+        };
+        Ok(match why {
+            "complete" => Ended::Done,
+            "instance_ended" | "gone" => {
+                note(detail);
+                Ended::Done
+            }
+            "incomplete" | "failed" => {
+                let said = format!("not everything could be read: {}", printable(detail));
+                self.failed.get_or_insert(Error::Missing(said));
+                Ended::Done
+            }
+            // of the ticket, not of the token: another one is made
+            "expired" | "stopping" | "too_slow" if source.is_agent() => {
+                Ended::Broken(detail.to_owned())
+            }
+            "stopping" => Ended::Broken(detail.to_owned()),
+            _ => return Err(refused()),
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_in() {
-        let door = |address: Option<&str>| Door {
-            instance: "a1".into(),
-            key: "local/n1/a1".into(),
-            node: Some("n1".into()),
-            address: address.map(str::to_owned),
-            url: None,
-            why: None,
-        };
-        let asked =
-            args::Logs { follow: true, lines: 5, file: Some("a b".into()), ..Default::default() };
-        let doors = [door(None), door(Some("http://n1:7002"))];
-        let (ways, without) = sorted(&doors, &asked).unwrap();
-        assert_eq!(without, ["no log-agent on node n1: no logs of a1"]);
-        let wanted = "http://n1:7002/v1/logs/local%2Fn1%2Fa1/tail?file=a%20b&lines=5&follow=1";
-        assert_eq!(ways.iter().map(|(_, url)| url.to_string()).collect::<Vec<_>>(), [wanted]);
+/// The files of an instance.
+async fn list(client: &mut Client, target: &Target, asked: &args::Logs) -> Result<(), Error> {
+    let Target::Instance(name) = target else {
+        let detail = format!(
+            "{} is an app: name one of its instances (`qae app {}`)",
+            asked.target, asked.target
+        );
+        return Err(Error::Usage(detail));
+    };
+    let path = format!("/v1/instances/{}/logs/files", encoded(name));
+    let items = client.all(&path, &Query::new(), usize::MAX).await?;
+    if asked.json {
+        return print_json(&document(items));
     }
+    let listed: Result<Vec<LogFile>, _> = items.iter().map(LogFile::deserialize).collect();
+    let listed = listed.map_err(|e| client.foreign(&path, &e.to_string()))?;
+    print(&files(&listed, common::moment::Moment::now(), paint()))
 }

@@ -1,9 +1,10 @@
 //! `qae up`: the whole product on this machine, in one process, in the foreground.
 //!
-//! The centre (with SQLite) and dadvisor run side by side on loopback; everything they keep is in one directory. Nothing else has to be
-//! installed: what there is (Docker, Graphite) is used, what there is not is said. A stop ends dadvisor first, whose last report finds
-//! the centre still there; all of it takes at most [`LONGEST`].
+//! The centre (with SQLite), dadvisor and log-agent run side by side on loopback; everything they keep is in one directory. Nothing else
+//! has to be installed: what there is (Docker, Graphite) is used, what there is not is said. A stop ends the agents first, whose last
+//! reports find the centre still there; all of it takes at most [`LONGEST`].
 
+mod agents;
 mod beside;
 mod edit;
 mod found;
@@ -30,19 +31,19 @@ const LAST: Duration = Duration::from_millis(300);
 pub async fn run(asked: &args::Up) -> Result<(), Error> {
     let stop = stop::on_signals().map_err(Error::file("catch", "signals"))?;
     // what people want to see goes to stdout; the parts speak up when something is wrong
-    let crates = ["api", "dadvisor", "cli"];
+    let crates = ["api", "dadvisor", "log_agent", "cli"];
     logging::start_as("qae", &crates, logging::LevelFilter::WARN, None)
         .map_err(|e| Error::Usage(e.to_string()))?;
     let home = Home::take(&asked.state)?;
-    let Prepared { source, server, dadvisor, moved } = prepare::prepare(&home).await?;
+    let Prepared { source, server, dadvisor, log_agent, moved } = prepare::prepare(&home).await?;
 
     hang_up(&stop);
-    // the centre outlives the agent, so it has a stop of its own
+    // the centre outlives the agents, so it has a stop of its own
     let later = Stop::default();
     let config = api::config::Config::of(&source)?.0;
     let centre = api::run(config, server, later.clone());
     let agent = async {
-        let ended = beside::run(&home, &source, dadvisor, &moved, &stop).await;
+        let ended = beside::run(&home, &source, (dadvisor, log_agent), &moved, &stop).await;
         later.token.cancel();
         ended
     };

@@ -1,6 +1,7 @@
 //! A played centre: real HTTP, made-up answers; and the built `qae` run against it as a script would run it.
 
 use axum::Router;
+use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +18,8 @@ use tokio::runtime::Runtime;
 pub struct Script {
     /// Answers to `GET /v1/events?topics=...`, one per connection: status and body; the last one is repeated.
     pub streams: Vec<(u16, String)>,
+    /// What streams of logs tell.
+    pub frames: Vec<Vec<Value>>,
     /// Address of a log-agent for tickets, if there is one.
     pub log_agent: Option<String>,
     /// Every request: method, path with query, body.
@@ -139,7 +142,11 @@ fn router(script: Shared) -> Router {
         .route("/v1/sign-ins", post(|| json_of(json!({"code": "CODE1", "url": "x", "expires": "2026-01-13T10:00:00Z"}))))
         .route("/v1/audit", get(|| json_of(json!({"items": [{"id": 1, "time": "2026-01-13T10:00:00Z",
             "actor": "user:admin", "action": "token_created", "subject": HOSTILE, "cause": ""}], "next": null}))))
-        .route("/v1/logs/{instance}/tail", get(tail))
+        .route("/v1/instances/{instance}", get(one))
+        .route("/v1/instances/{instance}/logs/files", get(files))
+        .route("/v1/instances/{instance}/logs/stream", get(stream))
+        .route("/v1/apps/{app}/logs/stream", get(stream))
+        .route("/v1/logs/{instance}/stream", get(stream))
         .fallback(|| async { problem(404, "not_found", "nothing here") })
         .layer(axum::middleware::from_fn_with_state(script.clone(), door))
         .with_state(script)
@@ -299,6 +306,42 @@ async fn tickets(State(script): State<Shared>, body: axum::Json<Value>) -> Respo
         .await
 }
 
-async fn tail(Path(instance): Path<String>) -> Response {
-    format!("first of {instance}\nbinary \u{1b}[2J\nno newline").into_response()
+async fn one(Path(name): Path<String>) -> Response {
+    match name.as_str() {
+        "a1" | "local/n1/a1" => json_of(instance("a1")).await,
+        _ => problem(404, "not_found", "no such instance"),
+    }
+}
+
+async fn files() -> Response {
+    let file = json!({"source": "ff", "file": "app.log", "generation": 0, "size": 2048, "state": "live",
+        "modified": "2026-01-13T10:00:00Z", "ended": false});
+    json_of(json!({"items": [file], "next": null})).await
+}
+
+/// Lines as a log-agent or the centre tells them.
+pub fn lines(instance: Option<&str>, lines: &[&str]) -> Value {
+    let mut frame = json!({"type": "lines", "source": "ff", "file": "app.log", "generation": 0, "offset": 0, "next": 10,
+        "time": "2026-01-13T10:00:00Z", "lines": lines});
+    if let Some(instance) = instance {
+        frame["instance"] = instance.into();
+    }
+    frame
+}
+
+/// The script's frames, one list per connection; the last one is repeated.
+async fn stream(State(script): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
+    let mut script = script.lock().unwrap();
+    let frames = match script.frames.len() {
+        0 => return problem(429, "too_many_streams", "come back later"),
+        1 => script.frames[0].clone(),
+        _ => script.frames.remove(0),
+    };
+    upgrade.protocols(["qae.logs.1"]).on_upgrade(async move |mut socket| {
+        for frame in frames {
+            socket.send(Message::text(frame.to_string())).await.unwrap();
+        }
+        socket.send(Message::Close(None)).await.ok();
+        while let Some(Ok(_)) = socket.recv().await {}
+    })
 }

@@ -1,9 +1,10 @@
 //! `[log-agent]` as typed, and what it means.
 
-use super::{Flume, LogAgent, Multiline, Sink, Wire};
+use super::{Flume, LogAgent, Sink, Wire};
 use crate::discover::wanted::compiled;
+use crate::live::Limits;
+use crate::ship::joining::Multiline;
 use common::config::{self, At, text};
-use regex::bytes::RegexBuilder;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -39,6 +40,8 @@ pub struct Section {
     stdout: bool,
     origins: Vec<String>,
     viewers: u32,
+    viewers_per_instance: u32,
+    viewers_per_ticket: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +53,8 @@ enum Compression {
 
 impl Default for Section {
     fn default() -> Self {
+        let limits = Limits::default();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7002)),
             interval: Duration::from_secs(10),
@@ -70,7 +75,9 @@ impl Default for Section {
             multiline: String::new(),
             stdout: false,
             origins: Vec::new(),
-            viewers: 500,
+            viewers: count(limits.node),
+            viewers_per_instance: count(limits.instance),
+            viewers_per_ticket: count(limits.ticket),
         }
     }
 }
@@ -88,7 +95,7 @@ const KEEP_LEAST: Duration = Duration::from_secs(60);
 const QUOTA_LEAST: u64 = 1 << 20;
 /// Most patterns of `include` or `exclude`.
 const MOST_GLOBS: usize = 1_000;
-/// Bounds of [`LogAgent::viewers`].
+/// Bounds of each of [`LogAgent::viewers`].
 const VIEWERS: std::ops::RangeInclusive<u32> = 1..=10_000;
 
 impl config::Section for Section {
@@ -115,9 +122,6 @@ impl config::Section for Section {
         if self.volume_quota < QUOTA_LEAST {
             at.fault("volume_quota", "too small; at least \"1MiB\", \"10GiB\" is the default");
         }
-        if !VIEWERS.contains(&self.viewers) {
-            at.fault("viewers", "must be 1 to 10000; 500 is the default");
-        }
         for origin in &self.origins {
             if !is_origin(origin) {
                 let shown = origin.escape_debug();
@@ -141,7 +145,7 @@ impl config::Section for Section {
             multiline: self.multiline(at),
             stdout: self.stdout,
             origins: self.origins.clone(),
-            viewers: size(self.viewers.into()),
+            viewers: self.viewers(at),
         }
     }
 }
@@ -225,19 +229,34 @@ impl Section {
         }
     }
 
-    fn multiline(&self, at: &mut At<'_>) -> Multiline {
-        match self.multiline.as_str() {
-            "" => Multiline::Off,
-            "java" => Multiline::Java,
-            start => match RegexBuilder::new(start).size_limit(1 << 20).build() {
-                Ok(start) => Multiline::Start(start),
-                Err(e) => {
-                    let why = e.to_string().lines().last().unwrap_or_default().trim().to_owned();
-                    at.fault("multiline", format!("no regular expression ({why}); write \"java\", the pattern of an event's first line such as \"^\\\\d{{4}}-\", or \"\" for none"));
-                    Multiline::Off
-                }
-            },
+    fn multiline(&self, at: &mut At<'_>) -> Option<Multiline> {
+        if self.multiline.is_empty() {
+            return None;
         }
+        let parsed = Multiline::parse(&self.multiline);
+        parsed
+            .inspect_err(|e| {
+                let why = e.to_string();
+                let why = why.lines().last().unwrap_or_default().trim();
+                at.fault("multiline", format!("no regular expression ({why}); write \"java\", the pattern of an event's first line such as '^\\d{{4}}-', or \"\" for none"));
+            })
+            .ok()
+    }
+
+    fn viewers(&self, at: &mut At<'_>) -> Limits {
+        let numbers = [
+            ("viewers", self.viewers),
+            ("viewers_per_instance", self.viewers_per_instance),
+            ("viewers_per_ticket", self.viewers_per_ticket),
+        ];
+        for (key, number) in numbers {
+            if !VIEWERS.contains(&number) {
+                at.fault(key, "must be 1 to 10000");
+            }
+        }
+        let [node, instance, ticket] =
+            numbers.map(|(_, number)| usize::try_from(number).unwrap_or(usize::MAX));
+        Limits { ticket, instance, node }
     }
 }
 

@@ -15,7 +15,7 @@ fn fault(text: &str, said: &str) {
 #[test]
 fn without_a_sink_lines_are_only_shown() {
     let config = of("").unwrap();
-    assert_eq!((config.sink, config.multiline), (None, Multiline::Off));
+    assert_eq!((config.sink, config.multiline), (None, None));
     assert_eq!(config.keep, Duration::from_secs(259_200));
 }
 

@@ -20,6 +20,19 @@ pub enum Multiline {
     Start(Regex),
 }
 
+/// What it does follows from its text alone.
+impl PartialEq for Multiline {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Java, Self::Java) => true,
+            (Self::Start(one), Self::Start(other)) => one.as_str() == other.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Multiline {}
+
 impl Multiline {
     /// `java`, or a regex that matches the first line of an event.
     pub fn parse(text: &str) -> Result<Self, regex::Error> {

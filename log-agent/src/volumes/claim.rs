@@ -123,7 +123,7 @@ mod tests {
             claims.iter().map(|c| (c.form, c.source.clone())).collect::<Vec<_>>()
         };
         let log = (Form::DockerJson, "/var/lib/docker/containers/cc".to_owned());
-        assert_eq!(asked(&container, true), [log.clone()]);
+        assert_eq!(asked(&container, true), std::slice::from_ref(&log));
         assert!(asked(&container, false).is_empty());
         container.labels.insert(LABEL_STDOUT.into(), "off".into());
         assert!(asked(&container, true).is_empty());

@@ -93,8 +93,31 @@ fn figures_are_seen_and_nothing_is_wrong() -> Result<()> {
     let out = up.qae(&["doctor"])?;
     let report = String::from_utf8_lossy(&out.stdout).into_owned();
     ensure!(out.status.success() && !report.contains("FAIL"), "{report}");
-    let out = up.qae(&["logs", busy.short()])?;
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    ensure!(out.status.code() == Some(69) && said.contains("no log-agent on node"), "{said}");
     Ok(())
+}
+
+#[test]
+fn lines_are_seen_as_they_are_written() -> Result<()> {
+    let docker = Docker::system("up-logs")?;
+    let dir = directory()?;
+    let up = Up::start(dir.path())?;
+    let script = "n=0; while :; do n=$((n+1)); echo line $n >> /qae/logs/app.log; sleep 0.2; done";
+    let options = ["--label", "qae.app=e2e/up-logs", "--volume", "/qae/logs"];
+    let talks = docker.run("talks", &options, script)?;
+    eventually(Duration::from_secs(20), "its lines", || {
+        let shown = up.shown(&["logs", "e2e/up-logs"])?;
+        ensure!(shown.contains(&format!("{} app.log | line 1\n", talks.short())), "{shown}");
+        Ok(())
+    })?;
+    let files = up.json(&["logs", talks.short(), "--files", "--json"])?;
+    ensure!(files["items"][0]["file"] == "app.log", "{files}");
+    let last = up.shown(&["logs", talks.short(), "app.log", "-n", "1", "--grep", "line"])?;
+    ensure!(last.starts_with("line ") && last.lines().count() == 1, "{last}");
+    let quiet = docker.run("quiet", &["--label", "qae.app=e2e/up-quiet"], "sleep 100")?;
+    eventually(Duration::from_secs(20), "what is said of one without a log volume", || {
+        let out = up.qae(&["logs", quiet.short()])?;
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        ensure!(out.status.code() == Some(69) && said.contains("no such instance"), "{said}");
+        Ok(())
+    })
 }

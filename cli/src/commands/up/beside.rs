@@ -1,5 +1,6 @@
-//! Beside the centre: its tokens, dadvisor, and what the person in front of it is told.
+//! Beside the centre: its tokens, the agents, and what the person in front of it is told.
 
+use super::agents::{self, Configs};
 use super::found::{self, CARBON, Found};
 use super::home::{Home, keep_secret};
 use super::part;
@@ -13,8 +14,6 @@ use common::exit::Exit;
 use common::ids::NodeName;
 use common::printable::printable;
 use common::stop::Stop;
-use common::tls;
-use dadvisor::config::Config;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -28,48 +27,25 @@ const START: Duration = Duration::from_secs(60);
 const SAID: Duration = Duration::from_secs(3);
 /// From one try to the next.
 const AGAIN: Duration = Duration::from_millis(50);
-/// Of the time that a stop may take, this much is dadvisor's.
-const AGENT_END: Duration = Duration::from_secs(6);
 
-/// Runs dadvisor until the stop.
+/// Runs the agents until the stop.
 pub async fn run(
     home: &Home,
     source: &Source,
-    listener: TcpListener,
+    listeners: (TcpListener, TcpListener),
     moved: &[(SocketAddr, SocketAddr)],
     stop: &Stop,
 ) -> Result<(), Error> {
     let ready = async {
         let mut client = answering(home, source).await?;
-        let config = agent_config(home, source, &mut client).await?;
-        Ok::<_, Error>((client, config))
+        let configs = agent_configs(home, source, &mut client).await?;
+        Ok::<_, Error>((client, configs))
     };
     let Some(ready) = stop.token.run_until_cancelled(ready).await else { return Ok(()) };
-    let (mut client, config) = ready?;
-    let agent = async {
-        // on loopback beside its only reader: no TLS unless the host's agents have a certificate
-        let tls = config.node.tls.as_ref().map(|files| tls::Server::load(&files.cert, &files.key));
-        let tls = tls.transpose().map_err(|e| part("dadvisor", &e, Exit::BadConfig))?;
-        let own = Stop { token: stop.token.clone(), ..Stop::default() };
-        let running = dadvisor::run(config.clone(), listener, tls, own);
-        tokio::pin!(running);
-        let late = async {
-            stop.token.cancelled().await;
-            sleep(AGENT_END).await;
-        };
-        let ended = tokio::select! {
-            ended = &mut running => ended.map_err(|e| part("dadvisor", &e, exit_for(&e))),
-            () = late => {
-                tracing::warn!("dadvisor did not end in time");
-                Ok(())
-            }
-        };
-        // whatever ended it, nothing here goes on without it
-        stop.token.cancel();
-        ended
-    };
+    let (mut client, configs) = ready?;
+    let agents = agents::run(&configs, listeners, stop);
     let told = async {
-        let told = stop.token.run_until_cancelled(tell(home, &mut client, &config, moved)).await;
+        let told = stop.token.run_until_cancelled(tell(home, &mut client, &configs, moved)).await;
         match told {
             // a reader that closed the pipe has what it wanted
             None | Some(Ok(()) | Err(Error::Unread)) => Ok(()),
@@ -79,16 +55,8 @@ pub async fn run(
             }
         }
     };
-    let (ended, told) = tokio::join!(agent, told);
+    let (ended, told) = tokio::join!(agents, told);
     ended.and(told)
-}
-
-fn exit_for(error: &dadvisor::Error) -> Exit {
-    match error {
-        dadvisor::Error::Config { .. } => Exit::BadConfig,
-        dadvisor::Error::Collector => Exit::Bug,
-        _ => Exit::Missing,
-    }
 }
 
 /// The centre as soon as it answers and takes its admin's token, which is put where people's commands look for it.
@@ -139,17 +107,22 @@ async fn answering(home: &Home, source: &Source) -> Result<Client, Error> {
     }
 }
 
-/// dadvisor's config: the same file, with the token of this node's agents.
-async fn agent_config(home: &Home, source: &Source, client: &mut Client) -> Result<Config, Error> {
+/// The agents' configs: the same file, with the token of this node's agents.
+async fn agent_configs(
+    home: &Home,
+    source: &Source,
+    client: &mut Client,
+) -> Result<Configs, Error> {
     let path = home.node_token();
     let source = source.clone().with("api", "token_file", path.display().to_string());
-    let (config, _) = Config::of(&source)?;
-    let node = &config.node.name;
+    let (dadvisor, _) = dadvisor::config::Config::of(&source)?;
+    let (log_agent, _) = log_agent::config::Config::of(&source)?;
+    let node = &dadvisor.node.name;
     if !is_of(client, &path, node).await {
         let secret = node_token(client, &token_name(node), node.as_str()).await?;
         keep_secret(&path, &secret)?;
     }
-    Ok(config)
+    Ok(Configs { dadvisor, log_agent })
 }
 
 /// Whether the token kept from the last run is still this node's.
@@ -171,10 +144,11 @@ fn token_name(node: &NodeName) -> String {
 async fn tell(
     home: &Home,
     client: &mut Client,
-    config: &Config,
+    configs: &Configs,
     moved: &[(SocketAddr, SocketAddr)],
 ) -> Result<(), Error> {
     let link = sign_in_link(client).await?;
+    let config = &configs.dadvisor;
     let socket = config.node.docker_socket();
     let carbon = &config.graphite.carbon;
     let docker = async {
@@ -201,13 +175,14 @@ async fn tell(
     for (name, text) in found::lines(&found, socket.as_deref(), carbon, &home.config()) {
         line(name, &text);
     }
+    line("logs", &found::logs(&configs.log_agent.log_agent, &home.config()));
     for (wanted, at) in moved {
         line("port", &format!("{wanted} is taken, {at} it is"));
     }
     line("state", &format!("{} (config qae.toml, token admin-token)", home.text()));
     line(
         "next",
-        "in another terminal, here: qae apps, qae events -f, qae top; another link: qae sign-in; Ctrl-C ends it",
+        "in another terminal, here: qae apps, qae events -f, qae logs -f APP, qae top; another link: qae sign-in; Ctrl-C ends it",
     );
     print(&out)
 }

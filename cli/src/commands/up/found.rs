@@ -1,6 +1,7 @@
 //! What is on this machine: the Docker engine, Graphite, nginx; and what is done without. Each question has a time limit.
 
 use common::http::{Options, Url, get_on};
+use log_agent::config::{LogAgent, Sink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
@@ -96,6 +97,19 @@ pub fn lines(
         None => "none: not needed".to_owned(),
     };
     vec![("docker", docker), ("graphite", graphite), ("nginx", nginx)]
+}
+
+/// What becomes of the lines of log volumes.
+pub fn logs(own: &LogAgent, config: &Path) -> String {
+    let path = &own.log_path;
+    match &own.sink {
+        None => format!(
+            "files in containers' {path} are shown live, and go nowhere else: no flume and no sink in {}",
+            config.display()
+        ),
+        Some(Sink::Dir(dir)) => format!("files in containers' {path} go to {}", dir.display()),
+        Some(Sink::Flume(_)) => format!("files in containers' {path} go to Flume"),
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub struct Truth<'a> {
     pub tls: bool,
     /// Where dadvisor listens.
     pub dadvisor: SocketAddr,
+    /// Where log-agent listens.
+    pub log_agent: SocketAddr,
     /// The admin's token.
     pub token_file: &'a Path,
 }
@@ -44,7 +46,8 @@ pub fn effective(text: &str, truth: &Truth<'_>) -> Result<String, Foreign> {
     let text = set(&text, "api", "url", &url(truth))?;
     let text = set(&text, "api", "token_file", &truth.token_file.display().to_string())?;
     let text = set(&text, "server", "listen", &truth.server.to_string())?;
-    set(&text, "dadvisor", "listen", &truth.dadvisor.to_string())
+    let text = set(&text, "dadvisor", "listen", &truth.dadvisor.to_string())?;
+    set(&text, "log-agent", "listen", &truth.log_agent.to_string())
 }
 
 /// Where the centre is reached from this machine.
@@ -69,6 +72,7 @@ mod tests {
             server: server.parse().unwrap(),
             tls: false,
             dadvisor: "127.0.0.1:7001".parse().unwrap(),
+            log_agent: "127.0.0.1:7002".parse().unwrap(),
             token_file: Path::new("/s/.qae/admin-token"),
         }
     }
@@ -83,6 +87,8 @@ mod tests {
             assert_eq!(dadvisor.node.state_dir, Path::new("/s/.qae"));
             assert_eq!(dadvisor.dadvisor.listen.port(), 7001);
             assert_eq!(dadvisor.graphite.carbon.len(), usize::from(carbon.is_some()));
+            let (logs, _) = log_agent::config::Config::of(&source).unwrap();
+            assert_eq!((logs.log_agent.listen.port(), logs.log_agent.sink), (7002, None));
             let (api, _) = api::config::Config::of(&source).unwrap();
             assert_eq!(api.server.listen.port(), 7003);
             let mut reader = source.reader().unwrap();

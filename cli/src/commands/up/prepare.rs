@@ -21,6 +21,8 @@ pub struct Prepared {
     pub server: TcpListener,
     /// Of dadvisor.
     pub dadvisor: TcpListener,
+    /// Of log-agent.
+    pub log_agent: TcpListener,
     /// Addresses that were taken, and those taken instead.
     pub moved: Vec<(SocketAddr, SocketAddr)>,
 }
@@ -37,22 +39,28 @@ pub async fn prepare(home: &Home) -> Result<Prepared, Error> {
     let typed = Source::of(&home.config(), text.as_str());
     let (own, _) = api::config::Config::of(&typed)?;
     let (agent, _) = dadvisor::config::Config::of(&typed)?;
+    let (logs, _) = log_agent::config::Config::of(&typed)?;
 
     let mut moved = Vec::new();
     let server = near(own.server.listen, &[]).await?;
     let server_at = settled(&server, own.server.listen, &mut moved)?;
-    let listener = near(agent.dadvisor.listen, &[server_at, own.server.listen]).await?;
-    let listener_at = settled(&listener, agent.dadvisor.listen, &mut moved)?;
+    let wanted = [own.server.listen, agent.dadvisor.listen, logs.log_agent.listen];
+    let [_, figures, lines] = wanted;
+    let dadvisor = near(figures, &[server_at, own.server.listen, lines]).await?;
+    let dadvisor_at = settled(&dadvisor, figures, &mut moved)?;
+    let log_agent = near(lines, &[server_at, dadvisor_at, own.server.listen, figures]).await?;
+    let log_agent_at = settled(&log_agent, lines, &mut moved)?;
     let truth = Truth {
         state_dir: &home.text(),
         server: server_at,
         tls: own.server.tls.is_some(),
-        dadvisor: listener_at,
+        dadvisor: dadvisor_at,
+        log_agent: log_agent_at,
         token_file: &home.admin_token(),
     };
     let text = effective(&text, &truth)
         .map_err(|e| Error::Usage(format!("{}: {e}", home.config().display())))?;
-    Ok(Prepared { source: home.write(&text)?, server, dadvisor: listener, moved })
+    Ok(Prepared { source: home.write(&text)?, server, dadvisor, log_agent, moved })
 }
 
 /// Where a listener is. It is noted if that is not where it was wanted.
