@@ -28,6 +28,7 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
+
 pub use status::{AppStatus, Status};
 
 use crate::files::Files;
@@ -166,5 +167,7 @@ impl Shipper {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
