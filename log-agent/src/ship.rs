@@ -22,6 +22,7 @@ pub mod labels;
 pub mod lane;
 mod quarantine;
 mod reader;
+mod reading;
 pub mod retry;
 mod sender;
 pub mod sink;
