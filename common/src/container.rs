@@ -138,6 +138,9 @@ pub struct Container {
     pub ports: Vec<Port>,
     /// Log volumes.
     pub log_volumes: Vec<LogVolume>,
+    /// Docker's own log of its standard output and error, where that is kept as `json-file`.
+    #[serde(default)]
+    pub json_log: Option<String>,
     /// Labels that begin with `qae.`.
     pub labels: BTreeMap<String, String>,
     /// `--cgroup-parent`, when given.
@@ -168,6 +171,7 @@ impl Container {
             addresses: Vec::new(),
             ports: Vec::new(),
             log_volumes: Vec::new(),
+            json_log: None,
             labels: BTreeMap::new(),
             cgroup_parent: None,
             cgroup: None,

@@ -71,6 +71,7 @@ pub fn volumes(config: &Config) -> Result<volumes::Settings, Error> {
         root: own.volumes_root.clone(),
         memory: Some(state.join("volumes.json")),
         docker_root: own.docker_root.clone(),
+        stdout: own.stdout,
         own: ours.into_iter().chain(kept).collect(),
         pace: volumes::Pace::default(),
     })

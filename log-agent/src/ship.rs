@@ -12,6 +12,7 @@ mod age;
 pub mod avro;
 pub mod batch;
 mod cursor;
+pub mod dir;
 mod exchange;
 pub mod flume;
 mod forget;
@@ -26,7 +27,6 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
-
 pub use status::{AppStatus, Status};
 
 use crate::files::Files;

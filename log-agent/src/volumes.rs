@@ -52,6 +52,8 @@ pub struct Settings {
     pub memory: Option<PathBuf>,
     /// The Docker engine's data, `/var/lib/docker`: of it only volumes are read.
     pub docker_root: PathBuf,
+    /// Docker's own log of each container is one more volume, unless a container's label `qae.stdout` says otherwise.
+    pub stdout: bool,
     /// Directories of this product, which are never read: state, configuration.
     pub own: Vec<PathBuf>,
     /// Times.
@@ -66,6 +68,7 @@ impl Default for Settings {
             root: None,
             memory: None,
             docker_root: "/var/lib/docker".into(),
+            stdout: false,
             own: Vec::new(),
             pace: Pace::default(),
         }

@@ -96,6 +96,11 @@ pub fn from_inspect(json: &[u8], rules: &Rules) -> Result<Inspected, InspectErro
         addresses: addresses(&wire.network_settings, &mut left_out),
         ports: ports(&wire.network_settings.ports, &mut left_out),
         log_volumes: log_volumes(&facts, rules, &mut left_out),
+        json_log: Some(wire.log_path).filter(|path| {
+            wire.host_config.log_config.driver == "json-file"
+                && path.starts_with('/')
+                && path.len() <= MAX_LABEL
+        }),
         labels: labels(&config.labels, &mut left_out),
         cgroup_parent: Some(wire.host_config.cgroup_parent)
             .filter(|parent| !parent.is_empty() && parent.len() <= MAX_LABEL),

@@ -4,10 +4,12 @@ use super::Follower;
 use super::marks::Marks;
 use super::tree::{Before, DirId, Followed, Task, VolId, What};
 use crate::beneath::{Root, Stat};
+use crate::dockerlog;
 use crate::files::Why;
 use crate::identity::{HASHED, Head, Identity, Mark, Seen, Verdict, judge};
 use crate::name::FileName;
 use crate::source::{Inner, Source, SourceId, State, Tide};
+use crate::volume::Form;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -40,7 +42,7 @@ impl Follower {
                 return self.moved(id, vol, at, name, root).unwrap_or(What::No("hard_link"));
             }
         }
-        if !self.memory.has(ino) && !self.wanted.admits(name) {
+        if !self.is_form(vol, name) || !self.memory.has(ino) && !self.admits(vol, name) {
             return What::No("excluded");
         }
         let limits = self.shared.settings.limits;
@@ -48,7 +50,7 @@ impl Follower {
             return What::No("too_many");
         }
         match root.open_file(name) {
-            Ok((file, stat)) if stat.ino == ino => match self.recall(&file, &stat, name) {
+            Ok((file, stat)) if stat.ino == ino => match self.recall(vol, &file, &stat, name) {
                 Some(recalled) => self.follow(vol, at, name, root, (file, stat), recalled, now),
                 None => What::No("excluded"),
             },
@@ -83,6 +85,24 @@ impl Follower {
         }
         if let Some(vol) = self.vols.get_mut(&vol) {
             vol.todo.push_back(Task::Check(dir, key));
+        }
+    }
+
+    /// How the files of a volume are written.
+    pub(super) fn form(&self, vol: VolId) -> Form {
+        self.vols.get(&vol).map_or(Form::Plain, |vol| vol.owner.form)
+    }
+
+    /// Among Docker's own files of a container only its log is read, whatever is known.
+    fn is_form(&self, vol: VolId, name: &FileName) -> bool {
+        self.form(vol) == Form::Plain || dockerlog::is_log(name)
+    }
+
+    /// Whether a new file of this name is read. Docker's log was asked for by itself: no glob says more.
+    fn admits(&self, vol: VolId, name: &FileName) -> bool {
+        match self.form(vol) {
+            Form::Plain => self.wanted.admits(name),
+            Form::DockerJson => dockerlog::is_log(name),
         }
     }
 
@@ -130,7 +150,13 @@ impl Follower {
     }
 
     /// What is remembered of a file nobody follows; None if it is not to be followed.
-    fn recall(&mut self, file: &File, stat: &Stat, name: &FileName) -> Option<Recalled> {
+    fn recall(
+        &mut self,
+        vol: VolId,
+        file: &File,
+        stat: &Stat,
+        name: &FileName,
+    ) -> Option<Recalled> {
         let mut head = [0; HASHED];
         let got = file.read_at(&mut head, 0).unwrap_or(0);
         let head = &head[..got];
@@ -139,12 +165,12 @@ impl Follower {
             Identity { dev: stat.dev, ino: stat.ino, birth: stat.birth, head: Head::EMPTY };
         let new = Recalled { identity, start: None, before: None, state: State::Live };
         let Some(known) = self.memory.take(&identity) else {
-            return self.wanted.admits(name).then_some(new);
+            return self.admits(vol, name).then_some(new);
         };
         let seen = Seen { birth: stat.birth, head, before: &before(file, known.mark) };
         let verdict = judge(&known.identity, &known.mark, &seen);
         if verdict == Verdict::Reused {
-            return self.wanted.admits(name).then_some(new);
+            return self.admits(vol, name).then_some(new);
         }
         let state = if known.name == *name { State::Live } else { State::Rotated };
         Some(match verdict {

@@ -5,6 +5,7 @@ use super::tree::{Dir, DirId, Slot, Task, VolId, What, Writes};
 use crate::beneath::{Entry, Kind, Refused, Root};
 use crate::name::{FileName, NameError};
 use crate::source::SourceId;
+use crate::volume::Form;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -235,6 +236,10 @@ impl Follower {
     ) -> What {
         if self.is_volume(self.dev_of(vol), ino) {
             return What::No("other_volume");
+        }
+        // Docker's log of a container lies beside what is only Docker's
+        if self.form(vol) == Form::DockerJson {
+            return What::No("excluded");
         }
         if self
             .vols

@@ -2,8 +2,9 @@
 
 use super::filter::LineFilter;
 use crate::files::{Files, Pace, Settings};
+use crate::name::FileName;
 use crate::source::Source;
-use crate::volume::{InstanceKey, Volume};
+use crate::volume::{Form, InstanceKey, Volume};
 use common::api_types::live::{Filter, Of};
 use common::ids::{AppId, InstanceId};
 use std::fs::{self, OpenOptions};
@@ -29,7 +30,7 @@ pub fn volume(dir: &Path, instance: &str) -> Volume {
         dir: dir.to_owned(),
         name: String::new(),
         ended_at: None,
-        form: crate::volume::Form::Plain,
+        form: Form::Plain,
     }
 }
 
@@ -81,7 +82,9 @@ impl Lab {
 
     /// The followed file of this name, once all of it was noticed.
     pub fn source(&self, name: &str) -> Arc<Source> {
-        self.source_of(name, fs::metadata(self.path(name)).unwrap().len())
+        let raw = FileName::parse_shown(name).unwrap();
+        let path = self.dir.path().join("volume").join(raw.path());
+        self.source_of(name, fs::metadata(path).unwrap().len())
     }
 
     pub fn source_of(&self, name: &str, len: u64) -> Arc<Source> {

@@ -10,7 +10,6 @@ use super::sink::{Failure, Sink};
 use super::size::Size;
 use super::status::{Board, add};
 use crate::files::Files;
-use common::logging::Episode;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,7 +29,8 @@ pub(super) struct Sender {
     size: Size,
     retry: Retry,
     quarantine: Quarantine,
-    trouble: Episode,
+    /// The last request failed.
+    failing: bool,
     shown: Option<Instant>,
 }
 
@@ -53,7 +53,7 @@ impl Sender {
             size: Size::new(most_events),
             retry: Retry::default(),
             quarantine,
-            trouble: Episode::new("shipping"),
+            failing: false,
             shown: None,
         }
     }
@@ -98,8 +98,7 @@ impl Sender {
                 Ok(()) => {
                     self.size.passed(events.len(), now);
                     self.retry.passed();
-                    let failed = self.trouble.is_failing();
-                    self.trouble.recovered();
+                    let failed = std::mem::take(&mut self.failing);
                     if failed || self.shown.is_none_or(|shown| now - shown >= SHOW) {
                         self.show(now);
                     }
@@ -107,7 +106,8 @@ impl Sender {
                     self.acknowledged(shipment, done, &mut steps);
                 }
                 Err(failure) => {
-                    self.trouble.failed(&failure);
+                    // the sink has said so in the log
+                    self.failing = true;
                     self.doubt(&failure, shipment, steps, events.len());
                     if let Failure::Full { .. } = failure {
                         self.size.refused(events.len(), now);

@@ -3,6 +3,7 @@
 
 mod failures;
 mod files;
+mod flume;
 mod speed;
 
 use super::batch::Events;
@@ -175,7 +176,7 @@ impl Lab {
         }
         let instances: Vec<String> = instances.iter().map(|i| (*i).to_owned()).collect();
         let sink = Memory::default();
-        let (files, shipper) = start(&dir, &instances, &settings, &sink, 0);
+        let (files, shipper) = start(&dir, &instances, &settings, sink.clone(), 0);
         Self { dir, instances, settings, sink, files, shipper, states: 0 }
     }
 
@@ -229,7 +230,7 @@ impl Lab {
     /// Starts again with the journal that was left.
     fn start(&mut self) {
         let (files, shipper) =
-            start(&self.dir, &self.instances, &self.settings, &self.sink, self.states);
+            start(&self.dir, &self.instances, &self.settings, self.sink.clone(), self.states);
         (self.files, self.shipper) = (files, shipper);
     }
 
@@ -269,7 +270,7 @@ fn start(
     dir: &tempfile::TempDir,
     instances: &[String],
     settings: &ShipSettings,
-    sink: &Memory,
+    sink: impl Sink + 'static,
     state: usize,
 ) -> (Files, Shipper) {
     // the process before may still be letting go of it
@@ -282,8 +283,7 @@ fn start(
         idle: Duration::ZERO,
     };
     let files = Files::resume(Settings { pace, ..Settings::default() }, known).unwrap();
-    let shipper =
-        Shipper::start(settings.clone(), files.clone(), journal, Box::new(sink.clone())).unwrap();
+    let shipper = Shipper::start(settings.clone(), files.clone(), journal, Box::new(sink)).unwrap();
     let volume = |instance: &String| Volume {
         instance: InstanceKey { id: InstanceId::new(instance), app: AppId::new("shop/web") },
         dir: Path::new(dir.path()).join("volumes").join(instance),

@@ -21,6 +21,8 @@ pub struct Figures {
     pub forgotten: u64,
     /// Of these, because too many were remembered.
     pub forgotten_too_many: u64,
+    /// Containers that came and went unseen, too many at once to look for their directories.
+    pub unseen_dropped: u64,
     /// Questions to the Mesos agent.
     pub mesos_asked: u64,
     /// Of these, without an answer.
@@ -33,7 +35,7 @@ pub struct Figures {
 
 impl Figures {
     /// Every number with its name, for `/metrics`; what ends in `_total` only grows.
-    pub fn all(&self) -> [(&'static str, u64); 12] {
+    pub fn all(&self) -> [(&'static str, u64); 13] {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         [
             ("running", count(self.running)),
@@ -44,6 +46,7 @@ impl Figures {
             ("unnamed", count(self.unnamed)),
             ("forgotten_total", self.forgotten),
             ("forgotten_too_many_total", self.forgotten_too_many),
+            ("unseen_dropped_total", self.unseen_dropped),
             ("mesos_asked_total", self.mesos_asked),
             ("mesos_errors_total", self.mesos_errors),
             ("root_errors_total", self.root_errors),

@@ -257,8 +257,12 @@ impl Watcher {
         let now = Moment::now();
         if self.ledger.entries().any(|e| e.container == container.id) {
             self.ledger.ended(&container.id, Vec::new(), now);
-        } else if !container.log_volumes.is_empty() && self.departed.len() < DEPARTED {
-            self.departed.push((container.clone(), now));
+        } else if !claim::of(container, self.settings.stdout).is_empty() {
+            if self.departed.len() < DEPARTED {
+                self.departed.push((container.clone(), now));
+            } else {
+                self.figures.unseen_dropped += 1;
+            }
         }
     }
 
@@ -340,7 +344,7 @@ impl Watcher {
     ) -> Running {
         let mut running =
             Running { container: container.id.clone(), complete: true, entries: Vec::new() };
-        for claim in claim::of(container) {
+        for claim in claim::of(container, self.settings.stdout) {
             let key = (claim.container.clone(), claim.source.clone());
             let judged = match self.places.get(&key) {
                 None => {

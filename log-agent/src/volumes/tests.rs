@@ -42,6 +42,7 @@ impl Lab {
             memory: Some(base.join("state/volumes.json")),
             docker_root: base.join("docker"),
             own: vec![base.join("state")],
+            stdout: true,
             pace: pace(),
             mesos,
         };
@@ -155,6 +156,21 @@ async fn who_came_and_went_between_two_looks_is_known() {
     let died = Event::Died { container, exit_code: Some(0), oom_killed: false, unseen: true };
     lab.events.send(died).await.unwrap();
     lab.shows(&[("batch/job/i1", &a, "", true)]).await;
+}
+
+#[tokio::test]
+async fn docker_s_own_log_is_one_more_volume() {
+    let mut lab = Lab::new();
+    let mut one = container(1, "shop/web", &[]);
+    let dir = lab.make(&format!("docker/containers/{}", one.id));
+    one.json_log = Some(format!("{}/{}-json.log", dir.display(), one.id));
+    // that of another is the engine's
+    let mut two = container(2, "thief", &[]);
+    two.json_log.clone_from(&one.json_log);
+    lab.run(&[one, two]);
+    lab.shows(&[("shop/web/i1", &dir, "", false)]).await;
+    assert_eq!(lab.watched.volumes.borrow()[0].form, crate::volume::Form::DockerJson);
+    lab.figures(|f| f.refused.len() == 1 && f.refused[0].why.reason() == "docker").await;
 }
 
 #[tokio::test]

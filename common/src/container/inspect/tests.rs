@@ -41,6 +41,7 @@ fn a_marathon_task() {
         target: "/var/log/app".to_owned(),
     };
     assert_eq!(c.log_volumes, [logs]);
+    assert_eq!(c.json_log, Some(format!("/var/lib/docker/containers/{ID}/{ID}-json.log")));
     assert!(c.labels.is_empty());
 }
 
@@ -98,6 +99,20 @@ fn what_lies_in_the_sandbox_of_a_task() {
     );
     assert_eq!(logs("/mnt/mesos/sandbox/x"), [is("/mounted", "/mnt/mesos/sandbox/x")]);
     assert!(logs("../x,/qae/logs").is_empty());
+}
+
+#[test]
+fn only_json_file_keeps_a_log_that_is_read() {
+    let log = |driver: &str, path: &str| {
+        let config = json!({"LogConfig": {"Type": driver, "Config": {}}});
+        read(&json!({"Id": ID, "LogPath": path, "HostConfig": config})).container.json_log
+    };
+    assert_eq!(log("json-file", "/d/x-json.log").as_deref(), Some("/d/x-json.log"));
+    for (driver, path) in
+        [("local", "/d/x"), ("journald", ""), ("json-file", ""), ("json-file", "x")]
+    {
+        assert_eq!(log(driver, path), None);
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) struct Wire {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) image: String,
     #[serde(default, deserialize_with = "lenient")]
+    pub(super) log_path: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) restart_count: i64,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) state: WireState,
@@ -79,6 +81,14 @@ pub(super) struct HostConfig {
     pub(super) network_mode: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) cgroup_parent: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) log_config: LogConfig,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct LogConfig {
+    #[serde(default, deserialize_with = "lenient", rename = "Type")]
+    pub(super) driver: String,
 }
 
 #[derive(Default, Deserialize)]

@@ -293,3 +293,40 @@ fn quiet_files_beyond_the_limit_are_closed_and_opened_again() {
     lab.append("7.log", "more\n");
     lab.ship_until("more", |lab| lab.text().contains("more\n"));
 }
+
+#[test]
+fn of_docker_s_own_files_only_the_log_is_read() {
+    let settings = Settings { include: vec!["*.nothing".into()], ..quick() };
+    let lab = Lab::with(settings);
+    let id = "a".repeat(64);
+    for name in [format!("{id}-json.log"), format!("{id}-json.log.1"), "config.v2.json".into()] {
+        lab.append(&name, &format!("{name}\n"));
+    }
+    fs::create_dir(lab.path("mounts")).unwrap();
+    lab.append("mounts/x-json.log", "secret\n");
+    let dir = lab.path("");
+    let docker = Volume { form: Form::DockerJson, ..volume(&dir, "one") };
+    lab.files.set_volumes(Arc::new(vec![docker.clone()]));
+    lab.until("found", |lab| lab.files.all().len() == 2);
+    lab.until("refused", |lab| lab.refused("excluded") == 2);
+    // not even if its inode is remembered from when the directory was an ordinary volume
+    let known = {
+        let meta = fs::metadata(lab.path("config.v2.json")).unwrap();
+        let identity = crate::identity::Identity {
+            dev: std::os::unix::fs::MetadataExt::dev(&meta),
+            ino: std::os::unix::fs::MetadataExt::ino(&meta),
+            birth: None,
+            head: crate::identity::Head::EMPTY,
+        };
+        Known { identity, mark: Mark::START, name: FileName::new("config.v2.json").unwrap() }
+    };
+    let again = Files::resume(lab.settings.clone(), vec![known]).unwrap();
+    again.set_volumes(Arc::new(vec![docker]));
+    let until = Instant::now() + DEADLINE;
+    while again.all().len() < 2 || again.figures().iter().all(|f| f.refused.is_empty()) {
+        assert!(Instant::now() < until, "{:?}", again.figures());
+        again.woken().wait(Duration::from_millis(5), 64);
+    }
+    assert!(again.all().iter().all(|s| s.name().bytes().starts_with(id.as_bytes())));
+    again.stop();
+}

@@ -251,3 +251,113 @@ fn a_directory_belongs_to_the_instance_that_runs_and_to_the_inner_volume() {
     });
     lab.until("counted", |lab| lab.refused("other_volume") == 1 && lab.files.all().len() == 2);
 }
+
+/// What was written between the copy and the truncation is lost to every reader but one that was quick; the rest must not come twice for it.
+#[test]
+fn a_copy_shorter_than_what_was_acknowledged_repeats_nothing() {
+    let pace = Pace { copy: Duration::from_secs(2), ..quick().pace };
+    for _ in 0..5 {
+        let mut lab = Lab::with(Settings { pace, ..quick() });
+        let lines: Vec<String> = (0..100).map(|n| format!("{n:0>60}")).collect();
+        lab.append("a.log", &(lines.join("\n") + "\n"));
+        let mut expected: Vec<&str> = lines.iter().map(String::as_str).collect();
+        lab.expect(&expected);
+        let at = Instant::now();
+        fs::copy(lab.path("a.log"), lab.path("a.log.1")).unwrap();
+        lab.append("a.log", "meanwhile\n");
+        expected.push("meanwhile");
+        lab.expect(&expected);
+        fs::File::options().write(true).open(lab.path("a.log")).unwrap().set_len(0).unwrap();
+        if at.elapsed() >= pace.copy / 2 {
+            // too slow: the copy may be a file of its own by now
+            continue;
+        }
+        lab.append("a.log", "after\n");
+        expected.push("after");
+        lab.expect(&expected);
+        let acknowledged = |s: Arc<Source>| s.acknowledged_to().mark.offset == s.len();
+        lab.ship_until("the copy", |lab| lab.source("a.log.1").is_some_and(acknowledged));
+        assert_eq!(lab.lines().len(), expected.len());
+        assert_eq!(lab.gaps("truncated"), (0, 0));
+        return;
+    }
+}
+
+#[test]
+fn a_file_that_leaves_its_volume_and_comes_back_goes_on() {
+    let mut lab = Lab::new();
+    lab.append("a.log", "one\n");
+    lab.expect(&["one"]);
+    let outside = lab.dir.path().join("outside");
+    fs::rename(lab.path("a.log"), &outside).unwrap();
+    lab.until("let go", |lab| lab.files.all().is_empty());
+    fs::rename(&outside, lab.path("b.log")).unwrap();
+    lab.append("b.log", "two\n");
+    lab.expect(&["one", "two"]);
+}
+
+#[test]
+fn the_inode_of_a_closed_file_used_again_is_another_file() {
+    let limits = crate::files::Limits { open: 16, ..crate::files::Limits::default() };
+    let mut lab = Lab::with(Settings { limits, ..quick() });
+    let mut expected: Vec<String> = (0..40).map(|n| format!("file {n}")).collect();
+    for n in 0..40 {
+        lab.append(&format!("{n}.log"), &format!("file {n}\n"));
+    }
+    lab.ship_until("all", |lab| lab.lines().len() == 40);
+    for round in 0..10 {
+        let closed = |s: &Arc<Source>| s.inner().file.is_none();
+        lab.until("one is closed", |lab| lab.files.all().iter().any(closed));
+        let Some(source) = lab.files.all().into_iter().find(closed) else { continue };
+        let name = source.name().shown();
+        fs::remove_file(lab.path(&name)).unwrap();
+        lab.append(&name, &format!("again {round}\n"));
+        expected.push(format!("again {round}"));
+        lab.ship_until("the new one", |lab| lab.lines().len() == expected.len());
+    }
+    expected.sort();
+    assert_eq!(lab.lines(), expected);
+}
+
+#[test]
+fn a_file_made_longer_beforehand_and_filled_is_not_rewritten() {
+    use std::os::unix::fs::FileExt;
+    let mut lab = Lab::new();
+    let file = fs::File::create(lab.path("a.log")).unwrap();
+    file.write_all_at(b"one\n", 0).unwrap();
+    file.set_len(1 << 16).unwrap();
+    lab.ship_until("the hole", |lab| {
+        lab.source("a.log").is_some_and(|s| s.acknowledged_to().mark.offset == 1 << 16)
+    });
+    file.write_all_at(&[b'x'; 2_000], 4).unwrap();
+    lab.append("a.log", "the end\n");
+    lab.ship_until("the end", |lab| lab.text().contains("the end\n"));
+    assert_eq!(lab.source("a.log").unwrap().generation(), 0);
+}
+
+#[test]
+fn an_original_is_named_again_behind_its_copy() {
+    let mut lab = Lab::new();
+    for name in ["original", "copy"] {
+        lab.append(name, &format!("{name}\n"));
+    }
+    lab.expect(&["copy", "original"]);
+    let (original, copy) = (lab.source("original").unwrap(), lab.source("copy").unwrap());
+    let named = |woken: &crate::files::Woken| -> Vec<SourceId> {
+        woken.wait(Duration::ZERO, 10).iter().map(|s| s.id()).collect()
+    };
+    let woken = crate::files::Woken::default();
+    for source in [&original, &copy] {
+        source.queued.store(false, std::sync::atomic::Ordering::Release);
+    }
+    woken.push(&original);
+    woken.begin(&copy);
+    woken.begin(&original);
+    // its earlier place does not count as told
+    assert_eq!(named(&woken), [original.id(), copy.id()]);
+    assert_eq!(named(&woken), [original.id()]);
+    woken.begin(&original);
+    woken.begin(&copy);
+    woken.begin(&original);
+    assert_eq!(named(&woken), [copy.id(), original.id()]);
+}

@@ -1,72 +1,19 @@
 //! How fast: run by hand in release, `cargo test --release -p log-agent --lib speed -- --ignored --nocapture`.
 
 use super::super::Limits;
+use super::super::testing::Null;
+use super::flume::flume;
 use super::*;
-use std::io::{BufWriter, Read};
-use std::net::{TcpListener, TcpStream};
+use std::io::BufWriter;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const BYTES: u64 = 1 << 30;
 
-/// A peer that takes all and answers as soon as it has a request, as Flume's wire would have it.
-struct Wire {
-    stream: TcpStream,
-    head: Vec<u8>,
-}
-
-impl Wire {
-    fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::Builder::new()
-            .name("peer".into())
-            .spawn(move || {
-                let (mut stream, _) = listener.accept().unwrap();
-                stream.set_nodelay(true).unwrap();
-                let mut buf = vec![0; 256 << 10];
-                let mut head = [0; 4];
-                while stream.read_exact(&mut head).is_ok() {
-                    let mut left = u32::from_be_bytes(head) as usize;
-                    while left > 0 {
-                        let most = left.min(buf.len());
-                        left -= stream.read(&mut buf[..most]).unwrap();
-                    }
-                    stream.write_all(&[0; 23]).unwrap();
-                }
-            })
-            .unwrap();
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, head: Vec::new() }
-    }
-}
-
-impl Sink for Wire {
-    fn send(&mut self, events: &Events<'_>) -> Result<(), Failure> {
-        self.head.clear();
-        self.head.extend_from_slice(&u32::try_from(events.bytes().len()).unwrap().to_be_bytes());
-        let mut slices = [std::io::IoSlice::new(&self.head), std::io::IoSlice::new(events.bytes())];
-        let written = self.stream.write_vectored(&slices).unwrap();
-        let mut rest = &mut slices[..];
-        std::io::IoSlice::advance_slices(&mut rest, written);
-        for slice in rest {
-            self.stream.write_all(slice).unwrap();
-        }
-        self.stream.read_exact(&mut [0; 23]).unwrap();
-        Ok(())
-    }
-
-    fn idle(&mut self) {}
-
-    fn status(&self) -> SinkStatus {
-        SinkStatus::default()
-    }
-}
-
+/// Takes everything without looking at it.
 #[derive(Default)]
-struct Null(Arc<AtomicU64>);
+struct Nothing(Arc<AtomicU64>);
 
-impl Sink for Null {
+impl Sink for Nothing {
     fn send(&mut self, events: &Events<'_>) -> Result<(), Failure> {
         self.0.fetch_add(events.len() as u64, Ordering::Relaxed);
         Ok(())
@@ -110,8 +57,8 @@ fn ship(dir: &tempfile::TempDir, limits: Limits, sink: Box<dyn Sink>) -> (Files,
         },
         dir: dir.path().join("volume"),
         name: String::new(),
+        form: crate::volume::Form::default(),
         ended_at: None,
-        form: crate::volume::Form::Plain,
     };
     files.set_volumes(Arc::new(vec![volume]));
     (files, shipper)
@@ -140,13 +87,12 @@ fn one_file(what: &str, limits: Limits, sink: Box<dyn Sink>) {
     };
     let gb = BYTES as f64 / 1e9;
     println!(
-        "{what}: {:.2} GB/s; CPU s/GB: read {:.2}, send {:.2}, journal {:.2}, follow {:.2}, peer {:.2}; RSS {:.0} MB; journal {:?}",
+        "{what}: {:.2} GB/s; CPU s/GB: read {:.2}, send {:.2}, journal {:.2}, follow {:.2}; RSS {:.0} MB; journal {:?}",
         gb / seconds,
         of("ship-read") / gb,
         of("ship-send") / gb,
         of("journal") / gb,
         of("follow") / gb,
-        of("peer") / gb,
         rss_mb(),
         shipper.status().journal,
     );
@@ -159,8 +105,9 @@ fn one_file(what: &str, limits: Limits, sink: Box<dyn Sink>) {
 fn one_file_at_full_speed() {
     for events in [1_000, 2_000, 5_000] {
         let limits = Limits { events, bytes: 2 << 20 };
-        one_file(&format!("no wire, {events} a batch"), limits, Box::<Null>::default());
-        one_file(&format!("wire, {events} a batch"), limits, Box::new(Wire::new()));
+        one_file(&format!("no wire, {events} a batch"), limits, Box::<Nothing>::default());
+        let peer = Null::start().unwrap();
+        one_file(&format!("wire, {events} a batch"), limits, Box::new(flume(peer.address())));
     }
 }
 
@@ -169,7 +116,9 @@ fn one_file_at_full_speed() {
 fn a_quiet_file() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("volume")).unwrap();
-    let (files, shipper) = ship(&dir, Limits::default(), Box::new(Wire::new()));
+    let peer = Null::start().unwrap();
+    let sink = Box::new(flume(peer.address()));
+    let (files, shipper) = ship(&dir, Limits::default(), sink);
     let path = dir.path().join("volume/app.log");
     let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
     let app = AppId::new("shop/web");
@@ -189,6 +138,29 @@ fn a_quiet_file() {
         "write to acknowledged: p50 {:?}, p99 {:?}, most {:?}",
         times[150], times[297], times[299]
     );
+    shipper.stop(Instant::now() + DEADLINE);
+    files.stop();
+}
+
+#[test]
+#[ignore = "figures, in release"]
+fn memory_while_the_sink_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("volume")).unwrap();
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sink = Box::new(flume(away.to_string()));
+    let (files, shipper) = ship(&dir, Limits::default(), sink);
+    let path = dir.path().join("volume/app.log");
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    let line = format!("{}\n", "x".repeat(199)).repeat(5_000);
+    for mb in 0..2_000 {
+        file.write_all(line.as_bytes()).unwrap();
+        if mb % 500 == 0 {
+            println!("backlog {mb} MB: RSS {:.1} MB", rss_mb());
+        }
+    }
+    let lag = shipper.status().lag_bytes() >> 20;
+    println!("backlog {lag} MiB: RSS {:.1} MB", rss_mb());
     shipper.stop(Instant::now() + DEADLINE);
     files.stop();
 }

@@ -105,12 +105,11 @@ fn one_instance_in_two_containers_is_shown_once() {
 
 #[test]
 fn what_is_too_much_is_forgotten_oldest_first() {
-    let mut ledger = Ledger::default();
-    for n in 0..=MOST_ENDED {
-        let at = Moment::from_unix_ms(1_000_000 - n as u64);
-        let had = entry(By::Docker, n, "x", &format!("/l/{n}"), 1);
-        ledger.ended(&format!("c{n}"), vec![had], at);
-    }
+    let ended = |n: usize| Entry {
+        ended_at: Some(Moment::from_unix_ms(1_000_000 - n as u64)),
+        ..entry(By::Docker, n, "x", &format!("/l/{n}"), 1)
+    };
+    let mut ledger = Ledger::new((0..=MOST_ENDED).map(ended).collect());
     assert_eq!(ledger.limit(), 1);
     assert_eq!(ledger.limit(), 0);
     assert!(!ledger.entries().any(|e| e.dir == Path::new(&format!("/l/{MOST_ENDED}"))));
