@@ -309,7 +309,8 @@ async fn without_following_it_ends_at_the_end() {
     let lab = Lab::new();
     lab.write("a.log", b"1\n2");
     lab.write("b.log", b"3\n");
-    (lab.source("a.log"), lab.source("b.log"));
+    lab.source("a.log");
+    lab.source("b.log");
     let form = Form::Text;
     let asked = Asked { form, follow: false, ..asked(&[], 10, "") };
     let mut viewer = Viewer::new(Arc::new(Room::new(lab.files.clone())), asked);
