@@ -264,8 +264,10 @@ fn an_instance_that_ended_is_read_as_long_as_its_files_are_kept() {
     // nothing is kept of this one
     lab.agent.forget(&Lab::key(1));
     let mut frames = lab.frames(&of_instance);
-    assert!(frames.expect("away")["detail"].as_str().unwrap().contains("no such instance"));
-    assert_eq!(frames.expect("end")["why"], "gone");
+    let end = frames.expect("end");
+    assert_eq!((&end["why"], &end["instance"]), (&"gone".into(), &Lab::id(1).into()));
+    assert!(end["detail"].as_str().unwrap().contains("no such instance"), "{end}");
+    assert_eq!(frames.expect("end")["why"], "instance_ended");
 }
 
 #[test]

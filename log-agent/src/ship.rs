@@ -28,6 +28,10 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use status::{AppStatus, Status};
 
@@ -166,8 +170,3 @@ impl Shipper {
         ended
     }
 }
-
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 
 use crate::files::Files;
 use crate::name::FileName;
-use crate::source::{Source, SourceId};
+use crate::source::Source;
 use crate::volume::{InstanceKey, Volume};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,11 +31,14 @@ pub struct Listing {
     pub ended: bool,
 }
 
+/// A list, and what it was made of: the number of the set of files, and the volumes.
+type Kept = (u64, Arc<Vec<Volume>>, Arc<Listing>);
+
 /// The lists of instances that are looked at, each made once however many look.
 #[derive(Debug)]
 pub struct Listings {
     files: Files,
-    kept: Mutex<HashMap<InstanceKey, (u64, Arc<Vec<Volume>>, Arc<Listing>)>>,
+    kept: Mutex<HashMap<InstanceKey, Kept>>,
 }
 
 impl Listings {
@@ -69,11 +72,6 @@ impl Listings {
         let listing = Arc::new(list(&self.files, &volumes, instance));
         kept.insert(instance.clone(), (version, volumes, listing.clone()));
         listing
-    }
-
-    /// The file that is followed under this number.
-    pub fn get(&self, id: SourceId) -> Option<Arc<Source>> {
-        self.files.get(id)
     }
 
     /// Tells when a list may be another.
