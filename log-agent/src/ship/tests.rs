@@ -4,6 +4,7 @@
 mod failures;
 mod files;
 mod flume;
+mod model;
 mod speed;
 
 use super::batch::Events;
