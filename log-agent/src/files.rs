@@ -76,10 +76,10 @@ impl Files {
     /// Starts following, with no volume yet. `known` is what the journal remembers: those files go on where they were acknowledged.
     pub fn resume(settings: Settings, known: Vec<Known>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
+            woken: Woken::new(settings.ships),
             settings,
             state: Mutex::default(),
             set: watch::Sender::new(0),
-            woken: Woken::default(),
             bell: Arc::new(discover::Bell::new()?),
             rounds: AtomicU64::new(0),
             thread: Mutex::new(None),

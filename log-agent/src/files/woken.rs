@@ -7,10 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// For threads that ship; bounded by twice the number of files.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Woken {
     list: Mutex<List>,
     bell: Condvar,
+    /// Somebody takes what is named. Without, nothing is kept, and a start is known at once.
+    ships: bool,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +25,10 @@ struct List {
 }
 
 impl Woken {
+    pub(crate) fn new(ships: bool) -> Self {
+        Self { list: Mutex::default(), bell: Condvar::new(), ships }
+    }
+
     /// Waits until a file grew, got a new generation or was deleted, or the time is over, or it is rung, or following has ended; takes at most `most`
     /// of them. A file may be named although there is nothing new in it; it is never left out when there is.
     pub fn wait(&self, longest: Duration, most: usize) -> Vec<Arc<Source>> {
@@ -68,7 +74,7 @@ impl Woken {
 
     /// Puts a file on the list.
     pub(crate) fn push(&self, source: &Arc<Source>) {
-        if !source.queued.swap(true, Ordering::AcqRel) {
+        if self.ships && !source.queued.swap(true, Ordering::AcqRel) {
             let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
             list.sources.push_back((source.clone(), false));
             drop(list);
@@ -78,6 +84,10 @@ impl Woken {
 
     /// Tells of a file's start, behind everything that was told before: the start of a copy is known before its original goes on.
     pub(crate) fn begin(&self, source: &Arc<Source>) {
+        if !self.ships {
+            source.tell_start();
+            return;
+        }
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         if source.begins.swap(true, Ordering::Relaxed) {
             // of a generation that ended meanwhile

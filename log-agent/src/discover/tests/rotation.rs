@@ -346,7 +346,7 @@ fn an_original_is_named_again_behind_its_copy() {
     let named = |woken: &crate::files::Woken| -> Vec<SourceId> {
         woken.wait(Duration::ZERO, 10).iter().map(|s| s.id()).collect()
     };
-    let woken = crate::files::Woken::default();
+    let woken = crate::files::Woken::new(true);
     for source in [&original, &copy] {
         source.queued.store(false, std::sync::atomic::Ordering::Release);
     }
