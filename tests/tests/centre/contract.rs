@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use e2e::agent::{Agent, container};
 use e2e::centre::{Centre, Home, Settings};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -57,13 +57,21 @@ fn the_description_is_valid_and_kept() -> Result<()> {
 }
 
 /// The description without what makes an answer a stream. One that is granted never ends by itself, and schemathesis judges answers that
-/// are whole: it would wait until its patience ends and call that a failure. So `/v1/events` is tried as the list that it also is.
+/// are whole: it would wait until its patience ends and call that a failure. So `/v1/events` is tried as the list that it also is, and logs
+/// without following.
 fn without_streams(mut description: Value) -> Result<Value> {
     let events = &mut description["paths"]["/v1/events"]["get"];
     let parameters = events["parameters"].as_array_mut().context("no parameters")?;
     parameters.retain(|parameter| parameter["name"] != "topics" && parameter["name"] != "after");
     let answer = events["responses"]["200"]["content"].as_object_mut().context("no answer")?;
     answer.remove("text/event-stream").context("/v1/events is no stream any more")?;
+    for path in ["/v1/apps/{app}/logs/stream", "/v1/instances/{instance}/logs/stream"] {
+        let parameters = description["paths"][path]["get"]["parameters"].as_array_mut();
+        let mut parameters = parameters.context("no parameters")?.iter_mut();
+        let follow = parameters.find(|p| p["name"] == "follow").context("no follow")?;
+        follow["required"] = true.into();
+        follow["schema"] = json!({"type": "integer", "enum": [0]});
+    }
     let more = description["paths"].as_object().context("no paths")?.iter().find(|(_, path)| {
         path["get"]["responses"]["200"]["content"]["text/event-stream"].is_object()
     });
