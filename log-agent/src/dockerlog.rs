@@ -47,6 +47,16 @@ pub struct Record<'a> {
     pub part: Part,
     /// When Docker got it, Unix milliseconds.
     pub time_ms: Option<u64>,
+    /// For [`Decoder::took`].
+    pub step: Step,
+}
+
+/// What a record changes for those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    stream: Stream,
+    within: bool,
+    readable: bool,
 }
 
 /// Decodes the lines of one file in their order.
@@ -88,14 +98,24 @@ impl Decoder {
         self.unreadable
     }
 
+    /// A record went on its way: what comes after it goes on from there. One that found no room is decoded again.
+    pub fn took(&mut self, step: Step) {
+        if step.readable {
+            self.within[step.stream as usize] = step.within;
+        } else {
+            self.unreadable += 1;
+        }
+    }
+
     /// The text of one line of the file, which is given without its LF.
     pub fn decode<'a>(&'a mut self, line: &'a [u8]) -> Record<'a> {
         let Some(object) = Object::read(line) else {
-            self.unreadable += 1;
-            return Record { stream: Stream::Out, body: line, part: Part::Whole, time_ms: None };
+            let (stream, part) = (Stream::Out, Part::Whole);
+            let step = Step { stream, within: false, readable: false };
+            return Record { stream, body: line, part, time_ms: None, step };
         };
-        let ends = object.ends(line);
-        let within = std::mem::replace(&mut self.within[object.stream as usize], !ends);
+        let (stream, ends) = (object.stream, object.ends(line));
+        let within = self.within[stream as usize];
         let part = match (within, ends) {
             (false, true) => Part::Whole,
             (false, false) => Part::First,
@@ -114,7 +134,8 @@ impl Decoder {
                 &self.scratch
             }
         };
-        Record { stream: object.stream, body, part, time_ms: object.time_ms }
+        let step = Step { stream, within: !ends, readable: true };
+        Record { stream, body, part, time_ms: object.time_ms, step }
     }
 }
 

@@ -14,6 +14,8 @@ const NAME: &str = "log-agent";
 const CRATE: &str = "log_agent";
 /// Threads that serve: a viewer that waits for a cold disk must not hold up the others.
 const THREADS: usize = 2;
+/// Threads that may wait for a disk at a time: viewers at cold files, downloads.
+const BLOCKING: usize = 64;
 /// How long blocking work may go on after the end.
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -34,7 +36,11 @@ fn main() -> ExitCode {
         return Exit::BadConfig.because(NAME, &e);
     }
     guarded(|| {
-        let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(BLOCKING)
+            .enable_all()
+            .build();
         let done = runtime.map_err(Into::into).and_then(|runtime| {
             let done = runtime.block_on(job(&args, config));
             // what still blocks must not keep a process that was told to end

@@ -156,3 +156,43 @@ fn rate(now: u64, before: u64, elapsed: Duration) -> Value {
 fn seconds(duration: Duration) -> Value {
     Value::Milli(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ship::{AppStatus, Status};
+    use std::collections::BTreeSet;
+
+    fn documented(heading: &str) -> BTreeSet<String> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, part) = text.split_once(heading).unwrap();
+        let part = part.split("\nOf the node").next().unwrap().to_owned();
+        let rows = part.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        rows.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_metric_is_in_its_table_and_no_other() {
+        let app = App { shipped: Some(AppStatus::default()), ..App::default() };
+        let mut names = BTreeSet::new();
+        each(&app, Some(((0, 0), Duration::from_secs(1))), |name, _| {
+            names.insert(name.to_owned());
+        });
+        assert_eq!(names, documented("\n## Logs\n"));
+        let mut names = BTreeSet::from(
+            ["log_agent.spool_points", "log_agent.points_dropped_total"].map(str::to_owned),
+        );
+        let now = Overview { shipping: Some(Status::default()), ..Overview::default() };
+        whole(&now, |name, _| {
+            names.insert(name.to_owned());
+        });
+        assert_eq!(names, documented("\nOf the node, below"));
+    }
+
+    #[test]
+    fn a_counter_that_fell_gives_no_rate() {
+        assert_eq!(rate(30, 10, Duration::from_secs(10)), Value::Float(2.0));
+        assert!(!rate(5, 10, Duration::from_secs(10)).as_f64().is_finite());
+    }
+}

@@ -144,3 +144,83 @@ fn facts(now: &Overview) -> LogAgentFacts {
     });
     LogAgentFacts { sink, instances: instances.collect(), left_out: left_out as u64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overview::Instance;
+    use crate::ship::{Status, sink};
+    use crate::volume::InstanceKey;
+    use common::ids::{AppId, InstanceId};
+    use common::moment::Moment;
+
+    fn key(app: &str, id: &str) -> InstanceKey {
+        InstanceKey { app: AppId::new(app), id: InstanceId::new(id) }
+    }
+
+    fn report(now: &Overview) -> Report {
+        Report {
+            version: String::new(),
+            address: String::new(),
+            tls: false,
+            dc: String::new(),
+            state: AgentState::Running,
+            note: note(now),
+            facts: serde_json::to_value(facts(now)).unwrap(),
+        }
+    }
+
+    #[test]
+    fn numbers_alone_are_no_news_but_a_file_is() {
+        let mut now = Overview::default();
+        now.instances
+            .insert(key("shop", "a"), Instance { files: 1, bytes: 5, ..Instance::default() });
+        let first = report(&now);
+        let change = |now: &mut Overview, change: fn(&mut Instance)| {
+            change(now.instances.get_mut(&key("shop", "a")).unwrap());
+            report(now)
+        };
+        let grown = change(&mut now, |instance| (instance.bytes, instance.lag_bytes) = (9, 4));
+        assert!(first != grown && bare(&first) == bare(&grown));
+        let another = change(&mut now, |instance| instance.files = 2);
+        assert_ne!(bare(&grown), bare(&another));
+        let ended = change(&mut now, |instance| instance.ended_at = Some(Moment::from_unix_ms(1)));
+        assert_ne!(bare(&another), bare(&ended));
+    }
+
+    #[test]
+    fn those_that_run_are_told_first_and_in_order() {
+        let mut now = Overview::default();
+        for n in 0..MOST {
+            let ended_at = Some(Moment::from_unix_ms(1));
+            let instance = Instance { ended_at, ..Instance::default() };
+            now.instances.insert(key("a", &format!("{n:05}")), instance);
+        }
+        now.instances.insert(key("z", "runs"), Instance::default());
+        let facts = facts(&now);
+        assert_eq!((facts.instances.len(), facts.left_out), (MOST, 1));
+        assert_eq!(facts.instances.last().unwrap().app.as_str(), "z");
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_words_that_stay() {
+        assert_eq!(note(&Overview::default()), "");
+        let sink = sink::Status {
+            peer: "f1:4141".into(),
+            last_failure: Some("f1:4141: refused".into()),
+            ..sink::Status::default()
+        };
+        let shipping = Status { sink, failures: 3, ..Status::default() };
+        let now = Overview {
+            engine: Some(Engine::Hung),
+            graphite_away: true,
+            shipping: Some(shipping),
+            ..Overview::default()
+        };
+        let said = note(&now);
+        assert!(said.contains("Docker hangs") && said.contains("f1:4141 takes no lines"), "{said}");
+        let sink = facts(&now).sink.unwrap();
+        assert_eq!((sink.kind.as_str(), sink.failure.as_str()), ("flume", "f1:4141: refused"));
+        assert!(!said.contains("refused"), "{said}");
+    }
+}

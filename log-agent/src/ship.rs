@@ -22,11 +22,17 @@ pub mod labels;
 pub mod lane;
 mod quarantine;
 mod reader;
+mod reading;
 pub mod retry;
 mod sender;
 pub mod sink;
 pub mod size;
 mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use status::{AppStatus, Status};
 
 use crate::files::Files;
@@ -164,8 +170,3 @@ impl Shipper {
         ended
     }
 }
-
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
-#[cfg(test)]
-mod tests;

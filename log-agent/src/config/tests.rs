@@ -59,6 +59,26 @@ fn a_config_that_is_printed_reads_back_to_itself() {
     assert_eq!(Config::of(&Source::of(Path::new("q.toml"), listing)).unwrap().0, config);
 }
 
+#[test]
+fn every_key_is_in_the_documentation_with_its_default() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, part) = text.split_once("\n## [log-agent]\n").unwrap();
+    let part = part.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = part.lines().filter(|line| line.starts_with("| `")).collect();
+    let keys = toml::Table::try_from(Section::default()).unwrap();
+    assert_eq!(rows.len(), keys.len());
+    for (key, value) in keys {
+        // durations are printed in another form than they are best typed in
+        let value = if key == "keep" { "\"72h\"".to_owned() } else { value.to_string() };
+        let row = format!("| `{key}` | `{value}` | ");
+        assert!(
+            rows.iter().any(|line| line.starts_with(&row)),
+            "docs/configuration.md lacks {row}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_breaks_the_check(value in ".{0,30}") {

@@ -219,7 +219,8 @@ impl Follower {
 
     /// Whether a file that waits is a copy of an ended generation.
     pub(super) fn has_undecided_copy(&self, original: SourceId) -> bool {
-        let Some(of) = self.followed.get(&original) else { return false };
+        let ended = self.followed.get(&original).filter(|of| !of.before.is_empty());
+        let Some(of) = ended else { return false };
         let waits = self.undecided.iter().filter_map(|id| self.followed.get(id));
         let mut waits = waits.filter(|f| f.undecided && f.vol == of.vol);
         waits.any(|f| {

@@ -1,7 +1,7 @@
 //! What makes rounds cheap: notices while files are quiet, looks while they are busy, and a look at everything now and then.
 
 use super::Follower;
-use super::tree::{Dir, DirId, Task, VolId, What, Writes};
+use super::tree::{Dir, DirId, Task, Vol, VolId, What, Writes};
 use super::watches::Notice;
 use crate::beneath::Held;
 use crate::source::SourceId;
@@ -21,8 +21,10 @@ const FEW: usize = 64;
 /// Looking at the files of one busy directory takes at most one part in so many of the time, unless that were too slow for a reader.
 const SHARE: u32 = 100;
 const SLOWEST: Duration = Duration::from_millis(20);
-/// Looking at everything, likewise.
+/// Looking at everything in all volumes together, likewise.
 const SHARE_OF_ALL: u32 = 3_000;
+/// Volumes that are due within this part of the pause are looked at together: a wake-up costs more than a look at a few files.
+const TOGETHER: u32 = 8;
 /// After notices were lost it may take more.
 const SHARE_URGENT: u32 = 20;
 /// However long it takes, everything is looked at after so many times the usual pause.
@@ -202,12 +204,15 @@ impl Follower {
 
     /// Looks at everything in the volumes where that is due.
     pub(super) fn mind_volumes(&mut self, now: Instant) {
-        let due: Vec<VolId> = self
-            .vols
-            .iter()
-            .filter(|(_, v)| v.next_scan <= now || v.storm.is_some_and(|until| until <= now))
-            .map(|(id, _)| *id)
-            .collect();
+        let is_due =
+            |v: &Vol, at: Instant| v.next_scan <= at || v.storm.is_some_and(|until| until <= now);
+        let due: Vec<VolId> = if self.vols.values().any(|v| is_due(v, now)) {
+            let soon = now + self.shared.settings.pace.rescan / TOGETHER;
+            self.vols.iter().filter(|(_, v)| is_due(v, soon)).map(|(id, _)| *id).collect()
+        } else {
+            Vec::new()
+        };
+        let of_all: Duration = self.vols.values().map(|v| v.spent).sum();
         for id in due {
             let Some(vol) = self.vols.get_mut(&id) else { continue };
             if !vol.todo.is_empty() {
@@ -215,10 +220,16 @@ impl Follower {
                 continue;
             }
             let stormed = vol.storm.is_some_and(|until| until <= now);
-            let share =
-                if vol.urgent || stormed || vol.blind { SHARE_URGENT } else { SHARE_OF_ALL };
+            let pause = if vol.urgent || stormed || vol.blind {
+                vol.spent * SHARE_URGENT
+            } else if vol.root.is_none() {
+                // it only may have come to be
+                Duration::ZERO
+            } else {
+                of_all * SHARE_OF_ALL
+            };
             let longest = self.shared.settings.pace.rescan * LONGEST;
-            let earliest = vol.last_scan + (vol.spent * share).min(longest);
+            let earliest = vol.last_scan + pause.min(longest);
             if now < earliest {
                 vol.next_scan = earliest;
                 vol.storm = vol.storm.map(|until| until.max(earliest));

@@ -22,6 +22,16 @@ fn object(text: &str, stream: Stream, more: &str) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// What was decoded and taken.
+fn taken<'a>(decoder: &'a mut Decoder, line: &'a [u8]) -> Record<'a> {
+    let step = decoder.decode(line).step;
+    // found no room: decoded again it is the same
+    assert_eq!(decoder.decode(line).step, step);
+    let part = decoder.decode(line).part;
+    decoder.took(step);
+    Record { part, ..decoder.decode(line) }
+}
+
 #[test]
 fn lines_as_docker_writes_them() {
     let mut decoder = Decoder::new();
@@ -40,7 +50,7 @@ fn lines_as_docker_writes_them() {
             Part::Last,
         ),
     ] {
-        let record = decoder.decode(&line);
+        let record = taken(&mut decoder, &line);
         assert_eq!(String::from_utf8_lossy(record.body), body);
         assert_eq!((record.stream, record.part), (stream, part), "{body}");
         assert_eq!(record.time_ms, Some(1_578_928_820_917));
@@ -66,16 +76,16 @@ fn what_is_not_docker_s_is_given_as_it_is() {
         b"\xff\xfe\0",
     ];
     for (n, line) in (1..).zip(wrong) {
-        let record = decoder.decode(line);
+        let record = taken(&mut decoder, line);
         assert_eq!((record.body, record.stream, record.part), (line, Stream::Out, Part::Whole));
         assert_eq!(decoder.unreadable(), n);
     }
     let deep = format!("{{\"a\":{}1,\"log\":\"\",\"stream\":\"stdout\"}}", "[".repeat(100_000));
-    decoder.decode(deep.as_bytes());
+    taken(&mut decoder, deep.as_bytes());
     assert_eq!(decoder.unreadable(), 13);
     // no time, or none that can be read, is no reason to refuse a line
     let line = br#" { "time" : "now", "stream":"stderr" , "log" : "\ud83d\ude00\ud83d\u00fc\udc00\q\u12\n" } "#;
-    let record = decoder.decode(line);
+    let record = taken(&mut decoder, line);
     assert_eq!(String::from_utf8_lossy(record.body), "😀\u{fffd}ü\u{fffd}\\q\\u12");
     assert_eq!((record.stream, record.time_ms, record.part), (Stream::Err, None, Part::Whole));
 }
@@ -123,7 +133,7 @@ proptest! {
                     file[..n].iter().flat_map(|l| [l, &b"\n"[..]].concat()).collect();
                 decoder = Decoder::resume(&before);
             }
-            let record = decoder.decode(line);
+            let record = taken(&mut decoder, line);
             prop_assert_eq!(record.body, text.as_bytes());
             prop_assert_eq!(record.stream, *stream);
             let began = std::mem::replace(&mut within[*stream as usize], !ends);
@@ -145,7 +155,7 @@ proptest! {
         prop_assume!(key != "log" && key != "stream" && key != "time");
         let line = serde_json::to_vec(&line).unwrap();
         let mut decoder = Decoder::new();
-        let record = decoder.decode(&line);
+        let record = taken(&mut decoder, &line);
         let (body, part) = match log.strip_suffix('\n') {
             Some(body) => (body, Part::Whole),
             None => (&log[..], Part::First),
@@ -158,7 +168,7 @@ proptest! {
         let mut decoder = Decoder::resume(&line);
         for line in [&line[..], json.as_bytes()] {
             let before = decoder.unreadable();
-            let record = decoder.decode(line);
+            let record = taken(&mut decoder, line);
             let (len, body) = (line.len(), record.body.to_vec());
             prop_assert!(body.len() <= len);
             if decoder.unreadable() > before {

@@ -2,8 +2,8 @@
 
 use crate::files::Files;
 use crate::name::FileName;
-use crate::source::{Source, SourceId};
-use crate::volume::{InstanceKey, Volume};
+use crate::source::Source;
+use crate::volume::{Form, InstanceKey, Volume};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::Xxh3;
@@ -31,11 +31,14 @@ pub struct Listing {
     pub ended: bool,
 }
 
+/// A list, and what it was made of: the number of the set of files, and the volumes.
+type Kept = (u64, Arc<Vec<Volume>>, Arc<Listing>);
+
 /// The lists of instances that are looked at, each made once however many look.
 #[derive(Debug)]
 pub struct Listings {
     files: Files,
-    kept: Mutex<HashMap<InstanceKey, (u64, Arc<Vec<Volume>>, Arc<Listing>)>>,
+    kept: Mutex<HashMap<InstanceKey, Kept>>,
 }
 
 impl Listings {
@@ -71,11 +74,6 @@ impl Listings {
         listing
     }
 
-    /// The file that is followed under this number.
-    pub fn get(&self, id: SourceId) -> Option<Arc<Source>> {
-        self.files.get(id)
-    }
-
     /// Tells when a list may be another.
     pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
         self.files.subscribe()
@@ -89,8 +87,11 @@ fn list(files: &Files, volumes: &[Volume], instance: &InstanceKey) -> Listing {
         .into_iter()
         .map(|source| {
             let dir = source.volume().dir.clone();
-            let volume = own.iter().find(|v| v.dir == dir).map_or("", |v| v.name.as_str());
-            let file = shown(volume, &source.name());
+            let volume = own.iter().find(|v| v.dir == dir);
+            let file = match volume {
+                Some(volume) if volume.form == Form::DockerJson => streams(&source.name()),
+                _ => shown(volume.map_or("", |v| v.name.as_str()), &source.name()),
+            };
             Listed { source, file: file.into() }
         })
         .collect();
@@ -105,6 +106,13 @@ pub fn shown(volume: &str, name: &FileName) -> String {
         Ok(volume) => format!("{}/{}", volume.shown(), name.shown()),
         Err(_) => name.shown(),
     }
+}
+
+/// The name of Docker's own log: both streams of the container are in it.
+fn streams(name: &FileName) -> String {
+    let shown = name.shown();
+    let generation = shown.split_once("-json.log").map_or("", |(_, rest)| rest);
+    format!("stdout+stderr{generation}")
 }
 
 /// What a file is known by outside: the same after a rename, and after this process started again.
@@ -218,6 +226,8 @@ mod tests {
         let name = FileName::new("access.log").unwrap();
         assert_eq!(shown("", &name), "access.log");
         assert_eq!(shown("/var/log/nginx", &name), "var/log/nginx/access.log");
+        let docker = FileName::new("ab12-json.log.1").unwrap();
+        assert_eq!(streams(&docker), "stdout+stderr.1");
     }
 
     proptest! {

@@ -5,7 +5,8 @@
 
 use super::filter::LineFilter;
 use super::message::{Encoded, Form, LinesFrame, Span};
-use super::span::{CAP, Rest, Within, take};
+use super::span::{CAP, Rest, Within, take, text};
+use crate::dockerlog::Decoder;
 use crate::identity::{HASHED, Mark};
 use crate::source::{Place, Source, Step};
 use common::api_types::live::Of;
@@ -107,6 +108,7 @@ pub fn read(source: &Source, spot: &Spot, wish: &Wish<'_>) -> io::Result<Read> {
     let begun = Instant::now();
     let mut buf = vec![0; HASHED + CAP];
     let mut frame = LinesFrame::new(wish.of, wish.form, CAP);
+    let form = source.volume().form;
     let (mut now, mut continues, mut open) = (*spot, false, false);
     let (mut dry, mut left_over) = (false, false);
     while frame.is_empty() && !dry && (now == *spot || begun.elapsed() < SEARCH) {
@@ -127,7 +129,7 @@ pub fn read(source: &Source, spot: &Spot, wish: &Wish<'_>) -> io::Result<Read> {
         // what does not fill the buffer ends where the file does, or where it is to end
         let rest = if bytes < CAP { wish.rest } else { Rest::Waits };
         let end = HASHED + bytes;
-        let taken = take(&mut frame, &buf[HASHED..end], now.within, wish.filter, rest);
+        let taken = take(&mut frame, (form, &buf[HASHED..end]), now.within, wish.filter, rest);
         (dry, left_over) = (bytes < CAP, taken.bytes < bytes);
         if taken.bytes == 0 {
             if now == *spot {
@@ -186,6 +188,7 @@ pub fn last_lines(
     let begun = Instant::now();
     let mut buf = vec![0; BLOCK];
     let mut found = Found { offset: end, lines: 0, bytes: 0 };
+    let (form, mut decoder) = (source.volume().form, Decoder::new());
     let (mut pos, mut carry, mut huge, mut counted) = (end, Vec::new(), false, false);
     while pos > 0 && end - pos < BACK && begun.elapsed() < BACK_TIME {
         let len = usize::try_from(pos).unwrap_or(BLOCK).min(BLOCK);
@@ -196,7 +199,7 @@ pub fn last_lines(
             // the first one found ends the last complete line: what is behind it is the beginning of another
             if counted && !huge {
                 let whole = [&buf[lf + 1..high], &carry].concat();
-                if filter.shows(&whole) {
+                if filter.shows(text(form, &mut decoder, &whole)) {
                     found.lines += 1;
                     found.bytes += whole.len() as u64 + 1;
                 }
@@ -217,7 +220,7 @@ pub fn last_lines(
         }
     }
     if pos == 0 {
-        if counted && !huge && filter.shows(&carry) {
+        if counted && !huge && filter.shows(text(form, &mut decoder, &carry)) {
             found.lines += 1;
         }
         found.offset = 0;

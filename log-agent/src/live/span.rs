@@ -1,11 +1,14 @@
 //! A stretch of a file's bytes, as one frame: whole lines as far as they go, filtered. Pure.
 //!
 //! A line that does not fit the buffer is given in open parts, cut between characters; whether it is shown is decided by its first part.
-//! What a frame stands for depends on the place and the bytes alone, so viewers at one place can share it.
+//! What a frame stands for depends on the place and the bytes alone, so viewers at one place can share it. Of Docker's own log the texts in
+//! its objects are shown, those of both streams as they came; one that Docker cut (at 16 KiB) is shown as several lines.
 
 use super::filter::LineFilter;
 use super::message::LinesFrame;
+use crate::dockerlog::Decoder;
 use crate::lines::{Lines, Part};
+use crate::volume::Form;
 
 /// Most bytes of one frame's text: as JSON six times as many at worst.
 pub const CAP: usize = 32 * 1_024;
@@ -43,24 +46,36 @@ pub enum Rest {
     Ends,
 }
 
+/// The text of a whole line of a file of this form.
+pub fn text<'a>(form: Form, decoder: &'a mut Decoder, line: &'a [u8]) -> &'a [u8] {
+    match form {
+        Form::Plain => line,
+        Form::DockerJson => decoder.decode(line).body,
+    }
+}
+
 /// Puts the lines of `bytes` (at most [`CAP`]) that fit into the frame.
 pub fn take(
     frame: &mut LinesFrame,
-    bytes: &[u8],
+    (form, bytes): (Form, &[u8]),
     within: Within,
     filter: &LineFilter,
     rest: Rest,
 ) -> Taken {
     let mut taken = Taken { bytes: 0, within, continues: false, open: false };
     let mut lines = Lines::cut(bytes, within.open, CAP - 1);
+    let mut decoder = Decoder::new();
     let mut put = |piece: crate::lines::Piece| {
-        let text = &bytes[piece.start..piece.end];
+        let mut text = &bytes[piece.start..piece.end];
         let (begins, ends) = match piece.part {
             Part::Whole => (true, true),
             Part::First => (true, false),
             Part::Middle => (false, false),
             Part::Last => (false, true),
         };
+        if begins && ends {
+            text = self::text(form, &mut decoder, text);
+        }
         if begins {
             taken.within.shown = filter.shows(text);
         }
@@ -88,7 +103,7 @@ pub fn take(
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::{Form, Span};
+    use super::super::message::{self, Span};
     use super::*;
     use common::api_types::live::{Filter, Frame, Of, Told};
     use common::moment::Moment;
@@ -114,8 +129,8 @@ mod tests {
                 (_, true) if bytes.len() < CAP => Rest::Open,
                 _ => Rest::Waits,
             };
-            let mut frame = LinesFrame::new(&of, Form::Json, 0);
-            let taken = take(&mut frame, bytes, within, &filter, rest);
+            let mut frame = LinesFrame::new(&of, message::Form::Json, 0);
+            let taken = take(&mut frame, (Form::Plain, bytes), within, &filter, rest);
             let span = Span {
                 offset: at as u64,
                 next: (at + taken.bytes) as u64,
@@ -145,6 +160,29 @@ mod tests {
         let file = format!("a\n{long}\nb\n");
         let view = view(file.as_bytes(), "", &[usize::MAX / 2], false);
         assert_eq!(view, ["a", &long, "b"]);
+    }
+
+    #[test]
+    fn of_docker_s_log_the_texts_are_shown() {
+        let file =
+            br#"{"log":"\u001b[31mred \u00e4\n","stream":"stdout","time":"2026-01-01T00:00:00Z"}
+{"log":"oops\n","stream":"stderr","time":"2026-01-01T00:00:00Z"}
+no object
+"#;
+        let of = Of { source: String::new(), file: String::new(), generation: 0 };
+        let mut frame = LinesFrame::new(&of, message::Form::Raw, 0);
+        let bytes = (Form::DockerJson, &file[..]);
+        let taken = take(&mut frame, bytes, Within::default(), &filter("red|o"), Rest::Waits);
+        assert_eq!(taken.bytes, file.len());
+        let span = Span {
+            offset: 0,
+            next: 1,
+            time: Moment::from_unix_ms(0),
+            continues: false,
+            open: false,
+        };
+        let text = frame.finish(&span);
+        assert_eq!(text.bytes(), "\u{1b}[31mred \u{e4}\noops\nno object\n".as_bytes());
     }
 
     #[test]

@@ -88,15 +88,21 @@ impl Batch {
         self.bytes.reserve(self.limits.bytes.saturating_sub(self.bytes.len()));
     }
 
+    /// Whether a line with a body of so many bytes fits.
+    #[inline]
+    pub fn fits(&self, labels: &Labels, body: usize) -> bool {
+        let most = self.bytes.len() + labels.entries().len() + body + BESIDE;
+        let full = self.ends.len() >= self.limits.events || most > self.limits.bytes;
+        !full || self.ends.is_empty()
+    }
+
     /// Adds a line. False if it does not fit: then nothing was added. Into an empty batch every line fits.
     #[inline]
     pub fn push(&mut self, labels: &Labels, line: &Line<'_>) -> bool {
-        let entries = labels.entries();
-        let most = self.bytes.len() + entries.len() + line.body.len() + BESIDE;
-        let full = self.ends.len() >= self.limits.events || most > self.limits.bytes;
-        if full && !self.ends.is_empty() {
+        if !self.fits(labels, line.body.len()) {
             return false;
         }
+        let entries = labels.entries();
         let out = &mut self.bytes;
         out.reserve(entries.len() + line.body.len() + BESIDE);
         let part = match line.part {

@@ -3,19 +3,18 @@
 //! A window is read and proven (`Source::read_window`), and it is decided at once how much of it is shipped: the lines that are complete,
 //! or more when nothing came for a while. The rest is read again. A batch that is full in the middle of a window is followed by another one.
 
-use super::batch::{Batch, Line};
 use super::exchange::{Shipment, Step};
-use super::joining::{Groups, Multiline};
+use super::joining::Multiline;
 use super::labels::Labels;
+use super::reading::{Into, Kind, Reading, is_within, plan, wait_for_tail};
 use super::status::{Board, Counts, Lane, add};
 use super::{JOINED_AFTER, ShipSettings};
-use crate::lines::{LONGEST, Lines, Part, Piece};
+use crate::dockerlog::{Decoder, Stream};
 use crate::name::FileName;
-use crate::source::{Place, Source, State, Step as Read, Window};
-use crate::volume::{InstanceKey, Volume};
+use crate::source::{Place, Source, Step as Read, Window};
+use crate::volume::{Form, InstanceKey, Volume};
 use common::logging::Episode;
 use common::moment::Moment;
-use memchr::memrchr;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +22,8 @@ use std::time::{Duration, Instant};
 /// Before a file that could not be read is tried again: the first time, and at most.
 const AGAIN: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(60);
+/// So much before a place tells whether a line of Docker's goes on there.
+const DOCKER_BEFORE: usize = 256 * 1_024;
 
 /// See the module.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Cursor {
     place: Place,
     /// What comes next goes on with a cut line; None: as the byte before says.
     within: Option<bool>,
+    /// For Docker's own log, once it was read from.
+    decoder: Option<Box<Decoder>>,
     named: Option<Named>,
     tail: Option<Tail>,
     failing: Option<Box<(u32, Episode)>>,
@@ -48,6 +51,8 @@ struct Named {
     name: Arc<FileName>,
     volume: Arc<Volume>,
     labels: Labels,
+    /// Of standard error, in Docker's own log.
+    errors: Option<Labels>,
     counts: Arc<Counts>,
 }
 
@@ -56,41 +61,6 @@ struct Named {
 struct Tail {
     end: u64,
     since: Instant,
-}
-
-/// A window on its way into batches.
-#[derive(Debug)]
-pub(super) struct Reading {
-    /// So many of its bytes are to be shipped, and so many are.
-    pub(super) taken: usize,
-    at: usize,
-    within: bool,
-    flush: Flush,
-    timestamp_ms: u64,
-    /// There may be more behind the window.
-    pub(super) more: bool,
-}
-
-/// What of an unfinished end is shipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flush {
-    Nothing,
-    /// Joined lines that might go on.
-    Joined,
-    /// Also what has no LF.
-    Tail {
-        ended: bool,
-    },
-}
-
-impl Flush {
-    /// Whether what has no LF is shipped, and as the end of its line.
-    fn ended(self) -> Option<bool> {
-        match self {
-            Self::Tail { ended } => Some(ended),
-            Self::Nothing | Self::Joined => None,
-        }
-    }
 }
 
 /// What a look at a file gave.
@@ -112,6 +82,7 @@ impl Cursor {
             start,
             place: start,
             within: None,
+            decoder: None,
             named: None,
             tail: None,
             failing: None,
@@ -139,14 +110,15 @@ impl Cursor {
         let place = self.place();
         let state = source.state();
         let quiet = self.tail.map(|tail| (tail.end, now.duration_since(tail.since)));
-        let mut plan = (0, Flush::Nothing, false);
+        let rule = self.rule(settings);
+        let mut planned = None;
         let read = source.read_window(&place, window, |window| {
             let within = self.within.unwrap_or_else(|| is_within(window.before()));
             let end = window.offset() + window.data().len() as u64;
             let quiet = quiet.filter(|(of, _)| *of == end).map_or(Duration::ZERO, |(_, q)| q);
-            let (taken, flush) = plan_of(settings, window, within, quiet, state);
-            plan = (taken, flush, within);
-            taken
+            let plan = plan(settings, rule, window, within, quiet, state);
+            planned = Some((plan, within));
+            plan.taken
         });
         if read.is_ok() {
             if let Some(mut failing) = self.failing.take() {
@@ -159,15 +131,15 @@ impl Cursor {
                 Look::Nothing(None)
             }
             Ok(Read::Bytes(_)) => {
-                let (taken, flush, within) = plan;
-                self.leave(window, taken, now);
-                if taken == 0 {
+                let Some((plan, within)) = planned else { return Look::Nothing(None) };
+                self.leave(window, plan.taken, now);
+                if plan.taken == 0 {
                     return Look::Nothing(self.due(settings, now));
                 }
-                let more = window.is_full();
                 self.name(settings, board, &source);
-                let timestamp_ms = Moment::now().unix_ms();
-                Look::Window(Reading { taken, at: 0, within, flush, timestamp_ms, more })
+                self.resume_docker(&source, place);
+                let more = window.is_full();
+                Look::Window(Reading::new(plan, within, Moment::now().unix_ms(), more))
             }
             Ok(Read::Skip { to }) => self.skip(settings, board, &source, place, to, shipment),
             // the follower names it when it begins again
@@ -191,7 +163,7 @@ impl Cursor {
     pub(super) fn due(&self, settings: &ShipSettings, now: Instant) -> Option<Instant> {
         let tail = self.tail?;
         let wait = wait_for_tail(settings, self.lane.source.state());
-        let joins = settings.multiline.is_some() && now.duration_since(tail.since) < JOINED_AFTER;
+        let joins = self.rule(settings).is_some() && now.duration_since(tail.since) < JOINED_AFTER;
         Some(tail.since + if joins { JOINED_AFTER.min(wait) } else { wait })
     }
 
@@ -200,8 +172,27 @@ impl Cursor {
         if self.place.generation != self.start.generation {
             self.lane.restarted();
             (self.place, self.within, self.tail) = (self.start, None, None);
+            self.decoder = None;
         }
         self.place
+    }
+
+    /// What joins its lines. Docker's own log is taken apart, not together.
+    fn rule<'a>(&self, settings: &'a ShipSettings) -> Option<&'a Multiline> {
+        settings.multiline.as_ref().filter(|_| self.volume.form == Form::Plain)
+    }
+
+    /// Begins to take Docker's own log apart.
+    fn resume_docker(&mut self, source: &Source, place: Place) {
+        if self.volume.form != Form::DockerJson || self.decoder.is_some() {
+            return;
+        }
+        let most =
+            usize::try_from(place.mark.offset).map_or(DOCKER_BEFORE, |n| n.min(DOCKER_BEFORE));
+        let mut before = vec![0; most];
+        // what cannot be read tells nothing: lines begin
+        let got = source.fill_at(place.mark.offset - most as u64, &mut before).unwrap_or(0);
+        self.decoder = Some(Box::new(Decoder::resume(&before[..got])));
     }
 
     /// Remembers what is left of a window.
@@ -250,49 +241,45 @@ impl Cursor {
         if self.named.as_ref().is_some_and(same) {
             return;
         }
-        let shown = match volume.name.trim_matches('/') {
-            "" => name.shown(),
-            prefix => format!("{prefix}/{}", name.shown()),
-        };
         let InstanceKey { id, app } = &volume.instance;
-        let labels = Labels::new(&settings.dc, &settings.node, app.as_str(), id.as_str(), &shown);
+        let (dc, node) = (&settings.dc, &settings.node);
+        let labels = |shown: &str| Labels::new(dc, node, app.as_str(), id.as_str(), shown);
+        let (labels, errors) = match (volume.form, volume.name.trim_matches('/')) {
+            (Form::DockerJson, _) => (labels(Stream::Out.name()), Some(labels(Stream::Err.name()))),
+            (Form::Plain, "") => (labels(&name.shown()), None),
+            (Form::Plain, prefix) => (labels(&format!("{prefix}/{}", name.shown())), None),
+        };
         let counts = board.counts(app);
-        self.named = Some(Named { name, volume, labels, counts });
+        self.named = Some(Named { name, volume, labels, errors, counts });
     }
 
     /// Puts what was taken of a window into a batch; false if the batch is full before that is done.
     pub(super) fn encode(
         &mut self,
-        rule: Option<&Multiline>,
+        settings: &ShipSettings,
         window: &Window,
         reading: &mut Reading,
         shipment: &mut Shipment,
     ) -> bool {
+        let rule = self.rule(settings);
         let Some(named) = &self.named else { return true };
-        let (from, before) = (reading.at, shipment.batch.len());
-        let mut into = Into { window, from, labels: &named.labels, batch: &mut shipment.batch };
-        let whole = match rule {
-            None => reading.lines(&mut into),
-            Some(rule) => reading.groups(rule, &mut into),
+        let kind = match (&mut self.decoder, &named.errors, rule) {
+            (Some(decoder), Some(errors), _) => Kind::Docker(decoder, errors),
+            (_, _, Some(rule)) => Kind::Joined(rule),
+            _ => Kind::Lines,
         };
+        let (from, before) = (reading.at(), shipment.batch.len());
+        let mut into = Into { window, labels: &named.labels, batch: &mut shipment.batch };
+        let whole = reading.encode(kind, &mut into);
         let upto = shipment.batch.len();
-        if reading.at > from {
-            self.place.mark = window.mark(reading.at);
-            self.within = Some(reading.within);
-            let (bytes, lines) = ((reading.at - from) as u64, (upto - before) as u64);
+        if reading.at() > from {
+            self.place.mark = window.mark(reading.at());
+            self.within = Some(reading.within());
+            let (bytes, lines) = ((reading.at() - from) as u64, (upto - before) as u64);
             shipment.steps.push(named.step(&self.lane, upto, self.place, bytes, lines));
         }
         whole
     }
-}
-
-/// From where to where pieces go.
-struct Into<'a> {
-    window: &'a Window,
-    /// Where the pieces are counted from.
-    from: usize,
-    labels: &'a Labels,
-    batch: &'a mut Batch,
 }
 
 impl Named {
@@ -300,106 +287,4 @@ impl Named {
         let (lane, counts) = (lane.clone(), self.counts.clone());
         Step { lane, counts, upto, place, bytes, lines }
     }
-}
-
-impl Reading {
-    /// Every line an event. This is the hot path.
-    fn lines(&mut self, into: &mut Into<'_>) -> bool {
-        // to the end of what was read: where a long line is cut depends on what comes behind
-        let mut lines = Lines::new(&into.window.data()[into.from..], self.within);
-        while self.at < self.taken {
-            let Some(piece) = lines.next().or_else(|| lines.rest(self.flush.ended()?)) else {
-                break;
-            };
-            if !self.push(piece, into) {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn groups(&mut self, rule: &Multiline, into: &mut Into<'_>) -> bool {
-        let mut groups = Groups::new(&into.window.data()[into.from..], self.within, rule);
-        while self.at < self.taken {
-            let next = groups.next().or_else(|| groups.open());
-            let Some(piece) = next.or_else(|| groups.rest(self.flush.ended()?)) else { break };
-            if !self.push(piece, into) {
-                return false;
-            }
-        }
-        true
-    }
-
-    #[inline]
-    fn push(&mut self, piece: Piece, into: &mut Into<'_>) -> bool {
-        let (start, end) = (into.from + piece.start, into.from + piece.end);
-        let line = Line {
-            offset: into.window.offset() + start as u64,
-            part: piece.part,
-            timestamp_ms: self.timestamp_ms,
-            body: &into.window.data()[start..end],
-        };
-        if !into.batch.push(into.labels, &line) {
-            return false;
-        }
-        self.at = into.from + piece.next;
-        self.within = matches!(piece.part, Part::First | Part::Middle);
-        true
-    }
-}
-
-/// How much of a window is shipped.
-fn plan_of(
-    settings: &ShipSettings,
-    window: &Window,
-    within: bool,
-    quiet: Duration,
-    state: State,
-) -> (usize, Flush) {
-    let data = window.data();
-    let (complete, joined) = match &settings.multiline {
-        None => {
-            let complete = complete(data, within);
-            (complete, complete)
-        }
-        Some(rule) => {
-            let mut groups = Groups::new(data, within, rule);
-            let complete = groups.by_ref().last().map_or(0, |piece| piece.next);
-            (complete, groups.open().map_or(complete, |piece| piece.next))
-        }
-    };
-    if window.is_full() {
-        return (complete, Flush::Nothing);
-    }
-    if joined < data.len() && quiet >= wait_for_tail(settings, state) {
-        return (data.len(), Flush::Tail { ended: state != State::Live });
-    }
-    if complete < joined && quiet >= JOINED_AFTER {
-        return (joined, Flush::Joined);
-    }
-    (complete, Flush::Nothing)
-}
-
-/// How much of it is complete lines, or pieces of one that is too long.
-fn complete(data: &[u8], within: bool) -> usize {
-    let lines = memrchr(b'\n', data).map_or(0, |lf| lf + 1);
-    if data.len() - lines <= LONGEST {
-        return lines;
-    }
-    let mut rest = Lines::new(&data[lines..], within && lines == 0);
-    rest.by_ref().for_each(drop);
-    lines + rest.at()
-}
-
-/// A line without LF may be finished yet; one of a file that was renamed or deleted seldom is.
-fn wait_for_tail(settings: &ShipSettings, state: State) -> Duration {
-    match state {
-        State::Live => settings.partial_after,
-        State::Rotated | State::Deleted => settings.partial_after.min(JOINED_AFTER),
-    }
-}
-
-/// After a restart: whether a place is in the middle of a line. After a hole it is not.
-fn is_within(before: Option<u8>) -> bool {
-    !matches!(before, None | Some(b'\n' | 0))
 }

@@ -4,12 +4,13 @@
 //! what comes is gathered. While both batches are under way nothing is read: files wait where they are.
 
 use super::ShipSettings;
-use super::cursor::{Cursor, Look, Reading};
+use super::cursor::{Cursor, Look};
 use super::exchange::{Exchange, Presence, Shipment, Side};
 use super::forget::Forget;
 use super::joining::JOINED;
 use super::journal::Journal;
 use super::lane::Turns;
+use super::reading::Reading;
 use super::status::Board;
 use crate::files::{Files, Known};
 use crate::lines::LONGEST;
@@ -160,14 +161,13 @@ impl Reader {
             }
             if let Some((id, mut reading)) = self.reading.take() {
                 let Some(cursor) = self.cursors.get_mut(&id) else { continue };
-                let rule = self.settings.multiline.as_ref();
-                if !cursor.encode(rule, &self.window, &mut reading, shipment) {
+                if !cursor.encode(&self.settings, &self.window, &mut reading, shipment) {
                     self.full = true;
                     self.reading = Some((id, reading));
                     return;
                 }
                 let due = cursor.due(&self.settings, now);
-                self.turns.took(reading.taken as u64, reading.more);
+                self.turns.took(reading.taken() as u64, reading.more);
                 self.later(id, due);
                 continue;
             }

@@ -4,6 +4,7 @@
 mod failures;
 mod files;
 mod flume;
+mod model;
 mod speed;
 
 use super::batch::Events;
@@ -11,7 +12,7 @@ use super::journal::Journal;
 use super::sink::{Failure, Sink, Status as SinkStatus};
 use super::{ShipSettings, Shipper};
 use crate::files::{Files, Pace, Settings};
-use crate::volume::{InstanceKey, Volume};
+use crate::volume::{Form, InstanceKey, Volume};
 use common::ids::{AppId, InstanceId};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -289,7 +290,7 @@ fn start(
         dir: Path::new(dir.path()).join("volumes").join(instance),
         name: String::new(),
         ended_at: None,
-        form: crate::volume::Form::Plain,
+        form: if instance == "docker" { Form::DockerJson } else { Form::Plain },
     };
     files.set_volumes(Arc::new(instances.iter().map(volume).collect()));
     (files, shipper)

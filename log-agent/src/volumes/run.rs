@@ -1,14 +1,17 @@
 //! The one task that hears engines, looks at the disk beside that, and publishes the list.
 
-use super::claim::{self, By, Claim};
-use super::danger::{self, Danger, Guarded};
+mod places;
+mod remember;
+
+use super::Settings;
+use super::claim::{self, By};
+use super::danger::{Danger, Guarded};
 use super::figures::Figures;
-use super::ledger::{Entry, Ledger, Refusal, Running};
+use super::ledger::{Ledger, Refusal, Running};
 use super::living::living;
 use super::root::Listing;
 use super::survey::{self, Asked, Found, Question};
-use super::{Settings, memory};
-use crate::volume::{Form, InstanceKey, Volume};
+use crate::volume::{InstanceKey, Volume};
 use common::container::Container;
 use common::docker::{Event, Inventory};
 use common::logging::Episode;
@@ -156,33 +159,6 @@ impl Watcher {
         }
     }
 
-    /// Takes up what was known before.
-    async fn remember(&mut self) {
-        let Some(path) = self.settings.memory.clone() else { return };
-        let loaded = tokio::task::spawn_blocking(move || {
-            memory::load(&path).map_err(|error| match memory::put_aside(&path) {
-                Ok(()) => format!("{error}; it is put aside as {}.bad", path.display()),
-                Err(aside) => format!("{error}; putting it aside failed, too: {aside}"),
-            })
-        });
-        let entries = match loaded.await {
-            Ok(Ok(entries)) => entries,
-            Ok(Err(error)) => return self.memory_failed(&error),
-            Err(error) => return self.memory_failed(&error),
-        };
-        for entry in entries.iter().filter(|e| e.by != By::Root) {
-            let asked = (entry.container.clone(), entry.source.clone());
-            self.places.insert(asked, Ok(entry.dir.clone()));
-        }
-        self.ledger = Ledger::new(entries);
-        self.written = self.ledger.clone();
-    }
-
-    fn memory_failed(&mut self, error: &dyn std::fmt::Display) {
-        self.figures.memory_errors += 1;
-        self.about_memory.failed(error);
-    }
-
     fn begin(&mut self) {
         let Settings { docker_root, own, root, .. } = &self.settings;
         let guarded = Guarded { docker: docker_root.clone(), own: own.clone(), root: root.clone() };
@@ -321,132 +297,6 @@ impl Watcher {
         self.seek_all(asked);
         self.publish(refused);
     }
-
-    /// Those of the unnamed that wait yet.
-    fn waiting(&mut self, unnamed: Vec<String>, clock: Instant) -> HashSet<String> {
-        let (asks, pace) = (self.settings.mesos.is_some(), self.settings.pace.name);
-        let since = |id: String| {
-            let since = self.unnamed.get(&id).copied().unwrap_or(clock);
-            (id, since)
-        };
-        self.unnamed = unnamed.into_iter().map(since).collect();
-        let waits = |(_, since): &(&String, &Instant)| asks && clock.duration_since(**since) < pace;
-        self.unnamed.iter().filter(waits).map(|(id, _)| id.clone()).collect()
-    }
-
-    /// What a container has, as far as that was looked at.
-    fn place(
-        &self,
-        container: &Container,
-        guarded: &Guarded,
-        asked: &mut HashSet<Asked>,
-        refused: &mut BTreeSet<Refusal>,
-    ) -> Running {
-        let mut running =
-            Running { container: container.id.clone(), complete: true, entries: Vec::new() };
-        for claim in claim::of(container, self.settings.stdout) {
-            let key = (claim.container.clone(), claim.source.clone());
-            let judged = match self.places.get(&key) {
-                None => {
-                    running.complete = false;
-                    asked.insert(key);
-                    continue;
-                }
-                Some(Err(danger)) => Err(danger.clone()),
-                Some(Ok(dir)) => danger::judge(&claim, dir, guarded).map(|()| dir),
-            };
-            asked.insert(key);
-            match judged {
-                Ok(dir) => running.entries.push(entry(claim, dir.clone())),
-                Err(why) => {
-                    let Claim { instance, source, .. } = claim;
-                    refused.insert(Refusal { instance, source, why });
-                }
-            }
-        }
-        running
-    }
-
-    /// Has places looked for that are asked for, and forgets those nobody asks for any more.
-    fn seek_all(&mut self, asked: HashSet<Asked>) {
-        let remembered: HashSet<Asked> =
-            self.ledger.entries().map(|e| (e.container.clone(), e.source.clone())).collect();
-        self.places.retain(|key, _| asked.contains(key) || remembered.contains(key));
-        for key in asked {
-            if !self.places.contains_key(&key) {
-                self.seek(key);
-            }
-        }
-    }
-
-    /// Has a place looked for, unless it is already, or too many looks hang.
-    fn seek(&mut self, key: Asked) {
-        if self.looked_for.len() < LOOKS && self.looked_for.insert(key.clone()) {
-            self.look(Question::Place(key));
-        }
-    }
-
-    fn publish(&mut self, mut refused: BTreeSet<Refusal>) {
-        let (volumes, overlapping) = self.ledger.volumes();
-        refused.extend(overlapping);
-        for new in refused.difference(&self.refused) {
-            let Refusal { instance, source, why } = new;
-            self.figures.refused_total += 1;
-            tracing::warn!(
-                "{}/{}: {source} is not read as its log volume: {why}",
-                instance.app,
-                instance.id
-            );
-        }
-        self.figures.running = volumes.iter().filter(|v| v.ended_at.is_none()).count();
-        self.figures.ended = volumes.len() - self.figures.running;
-        self.figures.refused = refused.iter().cloned().collect();
-        self.refused = refused;
-        self.out.list.send_if_modified(|before| {
-            let modified = **before != volumes;
-            if modified {
-                *before = Arc::new(volumes);
-            }
-            modified
-        });
-        self.out.shown.send_if_modified(|before| {
-            let modified = **before != self.figures;
-            if modified {
-                *before = Arc::new(self.figures.clone());
-            }
-            modified
-        });
-    }
-
-    /// Writes the memory, if it is another.
-    fn save(&mut self) {
-        let Some(path) = self.settings.memory.clone().filter(|_| self.saving.is_empty()) else {
-            return;
-        };
-        if self.ledger == self.written {
-            return;
-        }
-        match memory::print(self.ledger.entries()) {
-            Ok(json) => {
-                self.writing = self.ledger.clone();
-                self.saving.spawn_blocking(move || {
-                    memory::save(&path, &json).map(drop).map_err(|error| error.to_string())
-                });
-            }
-            Err(error) => self.memory_failed(&error),
-        }
-    }
-
-    fn saved(&mut self, saved: Result<Saved, JoinError>) {
-        match saved {
-            Ok(Ok(())) => {
-                self.written = std::mem::take(&mut self.writing);
-                self.about_memory.recovered();
-            }
-            Ok(Err(error)) => self.memory_failed(&error),
-            Err(error) => self.memory_failed(&error),
-        }
-    }
 }
 
 /// `/state` has it all; where it is forbidden `/containers` has at least the names.
@@ -456,20 +306,5 @@ async fn names(agent: Agent) -> Result<Names, AskError> {
             agent.ask().await.map(|answer| answer.names).map_err(|_| error)
         }
         answer => answer,
-    }
-}
-
-fn entry(claim: Claim, dir: PathBuf) -> Entry {
-    Entry {
-        app: claim.instance.app,
-        instance: claim.instance.id,
-        by: claim.by,
-        container: claim.container,
-        source: claim.source,
-        dir,
-        name: claim.name,
-        json: claim.form == Form::DockerJson,
-        started_at: claim.started_at,
-        ended_at: None,
     }
 }

@@ -46,7 +46,7 @@ function mark(char) {
   const made = document.createElement("span");
   made.className = "ctl";
   const code = char.codePointAt(0);
-  made.textContent = code < 0x20 ? String.fromCodePoint(0x2400 + code) : code === 0x7f ? "\u2421" : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  made.textContent = code < 0x20 || code === 0x7f ? `^${String.fromCharCode(code ^ 0x40)}` : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
   return made;
 }
 
@@ -78,7 +78,7 @@ export function write(into, text, found) {
   const put = (part) => {
     if (!part) return;
     const { on, swap } = state;
-    const [fore, back] = swap ? [state.back ?? 15, state.fore ?? 7] : [state.fore, state.back];
+    const [fore, back] = swap ? [state.back, state.fore ?? 0] : [state.fore, state.back];
     if (!on.size && fore === null && back === null) return plain(into, part, found);
     const made = document.createElement("span");
     made.className = [...on, typeof back === "number" ? `back g${back}` : "", typeof fore === "number" ? `f${fore}` : ""].filter(Boolean).join(" ");

@@ -6,7 +6,7 @@ const SHOWN = 6_000;
 
 export class List {
   constructor(view, store, draw, moved) {
-    Object.assign(this, { view, store, draw, moved, follow: true, asked: false, elements: new Map(), set: -1 });
+    Object.assign(this, { view, store, draw, moved, follow: true, asked: false, elements: new Map(), set: -1, shifted: 0 });
     this.sizer = view.querySelector(".sizer");
     this.window = view.querySelector(".window");
     view.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -15,6 +15,7 @@ export class List {
 
   scrolled() {
     const { view } = this;
+    // not what was set here
     if (Math.abs(view.scrollTop - this.set) > 1) {
       this.follow = view.scrollTop + view.clientHeight >= view.scrollHeight - ROW;
       this.set = -1;
@@ -31,7 +32,8 @@ export class List {
 
   // Rows were put before the one at the top: what is seen stays.
   shift(rows) {
-    this.view.scrollTop += rows * ROW;
+    this.shifted += rows * ROW;
+    this.changed();
   }
 
   // Every row is drawn anew.
@@ -56,6 +58,11 @@ export class List {
     const total = Math.max(store.length * ROW, height);
     this.sizer.style.height = `${total}px`;
     const room = Math.max(0, total - height);
+    if (this.shifted) {
+      view.scrollTop += this.shifted;
+      this.set = view.scrollTop;
+      this.shifted = 0;
+    }
     if (this.follow) {
       if (Math.abs(view.scrollTop - room) > 0.5) view.scrollTop = room;
       this.set = view.scrollTop;

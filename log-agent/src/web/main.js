@@ -2,7 +2,7 @@
 
 import { write } from "./ansi.js";
 import { List } from "./list.js";
-import { ROWS, Store } from "./store.js";
+import { Store } from "./store.js";
 import { Agent, Stream } from "./stream.js";
 
 const at = (id) => document.getElementById(id);
@@ -117,10 +117,11 @@ function told(frame) {
   else if (frame.type === "truncated") store.push(said(`${named(frame.file)} was truncated and begins again`));
   else if (frame.type === "deleted") (store.push(said(`${named(frame.file)} was deleted`)), refresh());
   else if (frame.type === "left_out") store.push(said(`${number(frame.files)} more files fit; the last written are shown`));
+  else if (frame.type === "filter") blank();
   else if (frame.type === "refused") complain(frame.detail);
   else if (frame.type === "end") ended(frame);
-  if (store.isFull && !list.follow) hold(true);
-  else if (store.trim()) open.forEach((row, source) => row.gone && open.delete(source));
+  if (list.follow) store.trim();
+  else if (store.isFull) hold(true);
   list.changed();
 }
 
@@ -187,10 +188,8 @@ function hold(on) {
 }
 
 function pause(on) {
-  paused = on;
-  at("pause").setAttribute("aria-pressed", on);
-  at("pause").textContent = on ? "Go on" : "Pause";
   if (!held) stream.say({ type: on ? "pause" : "resume" });
+  standing(on);
   if (!on) list.toEnd();
   status();
 }
@@ -208,17 +207,23 @@ function status() {
 
 // ---- which file, which lines
 
-function watch() {
-  stream?.close();
+const backlog = () => (several() ? 100 : 500);
+
+// Nothing is shown yet.
+function blank() {
   store.clear();
   open.clear();
   complain("");
-  held = false;
-  pause0();
   list.follow = true;
   at("end").hidden = true;
   list.redraw();
-  stream = new Stream(agent, { ...chosen, lines: several() ? 100 : 500 }, told, link);
+}
+
+function watch() {
+  stream?.close();
+  standing(false);
+  blank();
+  stream = new Stream(agent, { ...chosen, lines: backlog() }, told, link);
   const hash = new URLSearchParams(location.hash.slice(1));
   hash.delete("file");
   for (const file of chosen.files) hash.append("file", file);
@@ -226,16 +231,20 @@ function watch() {
   showFiles();
 }
 
-function pause0() {
-  paused = false;
-  at("pause").setAttribute("aria-pressed", false);
-  at("pause").textContent = "Pause";
+function standing(on) {
+  paused = on;
+  if (!on) held = false;
+  at("pause").setAttribute("aria-pressed", on);
+  at("pause").textContent = on ? "Go on" : "Pause";
 }
 
 function refilter() {
-  const asked = { grep: at("grep").value, invert: chosen.invert, case: chosen.case };
-  chosen.grep = asked.grep;
-  watch();
+  chosen.grep = at("grep").value;
+  if (paused || held) stream.say({ type: "resume" });
+  standing(false);
+  complain("");
+  const { grep, invert } = chosen;
+  if (!stream.say({ type: "filter", grep, invert, case: chosen.case, lines: backlog() })) watch();
 }
 
 function complain(text) {
@@ -335,7 +344,7 @@ function flip(id, name) {
   at(id).addEventListener("click", () => {
     chosen[name] = !chosen[name];
     at(id).setAttribute("aria-pressed", chosen[name]);
-    if (chosen.grep) refilter();
+    if (chosen.grep || name === "invert") refilter();
   });
 }
 
@@ -394,4 +403,3 @@ async function begin() {
 
 addEventListener("hashchange", () => location.reload());
 begin();
-export { ROWS };

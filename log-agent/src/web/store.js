@@ -1,6 +1,6 @@
 // The rows that are kept: bounded in number and in characters. The file is the buffer; what goes here can be had again.
 
-export const ROWS = 50_000;
+const ROWS = 50_000;
 const CHARS = 24e6;
 
 export class Store {
@@ -36,8 +36,9 @@ export class Store {
     row.version++;
   }
 
+  // Twice as many while the reader looks at older ones: what is read must not be let go.
   get isFull() {
-    return this.length >= ROWS || this.chars >= CHARS;
+    return this.length >= 2 * ROWS || this.chars >= 2 * CHARS;
   }
 
   // Lets the oldest go; whether there were any.

@@ -62,6 +62,7 @@ export class Stream {
     else if (frame.type === "gap") this.places.set(source, { generation, next: frame.to });
     else if (frame.type === "truncated") this.places.set(source, { generation, next: 0 });
     else if (frame.type === "deleted") this.places.delete(source);
+    else if (frame.type === "filter") Object.assign(this.wish, { grep: frame.grep, invert: frame.invert, case: frame.case }), this.places.clear(), (this.again = false);
     else if (frame.type === "end" && !["stopping", "too_slow"].includes(frame.why)) this.over = true;
     if (frame.type !== "end") this.state("live", "live");
     this.told(frame);
@@ -85,8 +86,11 @@ export class Stream {
     this.wait = Math.min(15_000, this.wait * 2);
   }
 
+  // Whether it could be said.
   say(frame) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(frame));
+    if (this.socket.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(frame));
+    return true;
   }
 
   close() {

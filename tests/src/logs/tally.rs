@@ -1,7 +1,7 @@
 //! Counts what arrived of numbered lines ([`super::writers`]): what is missing, what came more than once, what came out of order.
 
 use super::writers::{Rotation, Written};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What arrived.
 #[derive(Debug, Default)]
@@ -37,6 +37,11 @@ impl Bits {
         let was = self.0[word];
         self.0[word] = was | bit;
         was & bit != 0
+    }
+
+    fn contains(&self, n: u64) -> bool {
+        let word = usize::try_from(n / 64).ok().and_then(|word| self.0.get(word));
+        word.is_some_and(|word| word & (1 << (n % 64)) != 0)
     }
 
     fn len(&self) -> u64 {
@@ -91,21 +96,24 @@ impl Tally {
         lost
     }
 
-    /// The first serials that are missing, for a person who looks for the cause.
-    pub fn missing(&self, written: &[Written], most: usize) -> Vec<(u32, u64)> {
-        let mut missing = BTreeSet::new();
+    /// The first runs of serials that are missing, `(writer, first, last)`, for a person who looks for the cause.
+    pub fn missing(&self, written: &[Written], most: usize) -> Vec<(u32, u64, u64)> {
+        let mut runs: Vec<(u32, u64, u64)> = Vec::new();
         for writer in written {
             let seen = self.seen.get(&writer.writer);
-            let there = |n: &u64| {
-                let word = usize::try_from(n / 64).ok();
-                let word = word.and_then(|w| seen.and_then(|seen| seen.serials.0.get(w)));
-                word.is_some_and(|word| word & (1 << (n % 64)) != 0)
-            };
-            missing.extend(
-                (0..writer.lines).filter(|n| !there(n)).take(most).map(|n| (writer.writer, n)),
-            );
+            for n in (0..writer.lines).filter(|n| !seen.is_some_and(|s| s.serials.contains(*n))) {
+                if let Some((_, _, last)) =
+                    runs.last_mut().filter(|(of, _, last)| *of == writer.writer && *last + 1 == n)
+                {
+                    *last = n;
+                } else if runs.len() == most {
+                    return runs;
+                } else {
+                    runs.push((writer.writer, n, n));
+                }
+            }
         }
-        missing.into_iter().take(most).collect()
+        runs
     }
 }
 
@@ -141,7 +149,7 @@ mod tests {
         let tally = came(&[0, 1, 3, 2, 3, 5]);
         assert_eq!((tally.repeated, tally.out_of_order, tally.foreign), (1, 1, 0));
         assert_eq!(tally.lost(&written), Lost { renamed: 1, copied: 0 });
-        assert_eq!(tally.missing(&written, 10), [(7, 4)]);
+        assert_eq!(tally.missing(&written, 10), [(7, 4, 4)]);
         // another generation has an order of its own
         assert_eq!(came(&[100, 1]).out_of_order, 0);
         let mut tally = Tally::default();

@@ -2,5 +2,6 @@
 //!
 //! Run with `--test-threads=1`: they load the machine.
 
+mod containers;
 mod hostile;
 mod torture;

@@ -1,6 +1,7 @@
 //! A real server with real files, asked by a real client.
 
 mod hostile;
+mod speed;
 mod watching;
 
 use super::*;

@@ -17,6 +17,8 @@ use tokio::time::sleep;
 const DOUBT: Duration = Duration::from_millis(50);
 /// A file that may be a copy, likewise.
 const COPY: Duration = Duration::from_millis(20);
+/// And is taken for none after so long.
+const DECIDED: Duration = Duration::from_millis(500);
 /// Between two frames that only tell how far a search got.
 const SEARCHED: Duration = Duration::from_millis(500);
 
@@ -138,7 +140,10 @@ impl Viewer {
         let (source, now) = (cursor.source().clone(), Instant::now());
         let (generation, len) = (tide.generation, tide.len);
         let copied = match (begin, source.start()) {
-            (Begin::New, None) => return self.doubt(n, (len > 0).then(|| now + COPY)),
+            // not known yet: shown as a file of its own, if that takes long
+            (Begin::New, None) if now.duration_since(cursor.progress) < DECIDED => {
+                return self.doubt(n, Some(now + COPY));
+            }
             // what was acknowledged of the file it is a copy of was told under that one's name
             (Begin::New, Some(start)) => start.mark.offset > 0,
             _ => false,

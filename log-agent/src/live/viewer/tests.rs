@@ -62,7 +62,8 @@ impl Client {
     }
 
     async fn one(&mut self) -> Option<Frame> {
-        let out = timeout(DEADLINE, self.viewer.next()).await.expect("a frame in time")?;
+        let out = timeout(DEADLINE, self.viewer.next()).await;
+        let out = out.unwrap_or_else(|_| panic!("no frame in time after {:?}", self.told))?;
         let told: Told = serde_json::from_slice(out.encoded.bytes()).unwrap();
         self.hear(&told.frame);
         Some(told.frame)
@@ -127,6 +128,7 @@ async fn backlog_then_what_comes_without_a_seam() {
     lab.write("a.log", b"1\n2\n3\n");
     lab.source("a.log");
     let mut client = Client::new(&lab, asked(&["a.log"], 2, ""));
+    client.until(|c| c.has("3\n")).await;
     let mut wanted = "2\n3\n".to_owned();
     for n in 4..300 {
         lab.append("a.log", format!("{n}\n").as_bytes());
@@ -309,7 +311,8 @@ async fn without_following_it_ends_at_the_end() {
     let lab = Lab::new();
     lab.write("a.log", b"1\n2");
     lab.write("b.log", b"3\n");
-    (lab.source("a.log"), lab.source("b.log"));
+    lab.source("a.log");
+    lab.source("b.log");
     let form = Form::Text;
     let asked = Asked { form, follow: false, ..asked(&[], 10, "") };
     let mut viewer = Viewer::new(Arc::new(Room::new(lab.files.clone())), asked);

@@ -137,10 +137,12 @@ pub fn answer(payload: &[u8]) -> Result<Answer, Malformed> {
     let mut reader = Reader::new(payload);
     reader.skip_map()?;
     let answer = match reader.byte()? {
-        0 => match reader.choice(3)? {
+        // an enum's number, to the byte: nothing else shall pass for OK
+        0 => match reader.byte()? {
             0 => Answer::Ok,
-            1 => Answer::Failed,
-            _ => Answer::Unknown,
+            2 => Answer::Failed,
+            4 => Answer::Unknown,
+            other => return Err(Malformed::Choice(i64::from(other))),
         },
         1 => {
             reader.choice(1)?;

@@ -233,6 +233,41 @@ fn stack_traces_are_one_event() {
     assert_eq!(lab.sink.store().came[4].part.as_deref(), Some("first"));
 }
 
+#[test]
+fn dockers_own_log_is_two_files_of_plain_lines_also_over_a_restart() {
+    let limits = super::super::Limits { events: 3, bytes: 1 << 20 };
+    let mut lab = Lab::with(ShipSettings { limits, ..settings() }, &["docker"]);
+    let file = format!("docker:{}-json.log", "a1".repeat(32));
+    let object = |stream: &str, text: &str| {
+        format!(
+            "{{\"log\":\"{text}\",\"stream\":\"{stream}\",\"time\":\"2026-11-30T08:00:00.5Z\"}}\n"
+        )
+    };
+    lab.append(&file, &object("stdout", "one\\n"));
+    lab.append(&file, &object("stderr", "a \\\"quoted\\\" word\\n"));
+    lab.append(&file, &object("stdout", "cut "));
+    lab.append(&file, &object("stderr", "between\\n"));
+    lab.append(&file, "no object\n");
+    lab.expect(&["one", "a \"quoted\" word", "cut ", "between", "no object"]);
+    lab.drained();
+    lab.stop();
+    lab.start();
+    lab.append(&file, &object("stdout", "here\\n"));
+    lab.sink.until("the end of the line", |store| store.came.len() == 6);
+    let came = lab.sink.store().came.clone();
+    let shown: Vec<_> = came.iter().map(|c| (c.file.as_str(), c.part.as_deref())).collect();
+    let expected = [
+        ("stdout", None),
+        ("stderr", None),
+        ("stdout", Some("first")),
+        ("stderr", None),
+        ("stdout", None),
+        ("stdout", Some("last")),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(came[5].body, "here");
+}
+
 impl Lab {
     /// Waits until every file that is there is followed under its name.
     fn until_followed(&self) {

@@ -33,7 +33,12 @@ fn nothing_may_stand_behind_the_result() {
     assert_eq!(answer(&[0, 0, 0, 0]), Err(Malformed::Behind));
     assert_eq!(answer(&[0, 0]), Err(Malformed::Short));
     assert_eq!(answer(&[0, 2, 0]), Err(Malformed::Choice(2)));
-    assert_eq!(answer(&[0, 0, 6]), Err(Malformed::Choice(3)));
+    assert_eq!(answer(&[0, 0, 6]), Err(Malformed::Choice(6)));
+    assert_eq!(
+        answer(&[0, 0, 0x80, 0]),
+        Err(Malformed::Choice(0x80)),
+        "a nought that is written long"
+    );
     let ok = Frame { serial: 1, begins: false, payload: vec![0, 0, 0] };
     assert!(handshake(&ok).is_err(), "a result in the place of a handshake");
 }
