@@ -95,7 +95,7 @@ fn run_of(instance: &Instance) -> Run {
 /// The readers of a stream.
 #[derive(Default)]
 struct Readers {
-    tasks: JoinSet<String>,
+    tasks: JoinSet<(Arc<Instance>, Option<Frame>)>,
     /// By key: the word that the instance has left the world, and which run is read.
     known: BTreeMap<String, (CancellationToken, Run)>,
     /// Read to their end, as long as they are listed.
@@ -149,11 +149,8 @@ async fn follow(ground: &Arc<Ground>, members: Members) {
                 sleep(SETTLE).await;
             }
             Some(ended) = readers.tasks.join_next() => {
-                readers.ended(ended.ok());
-                if app.is_none() && readers.tasks.is_empty() {
-                    let frame = end("instance_ended", "the instance has ended, and everything was told");
-                    // the viewer may be gone: then nobody needs it
-                    ground.put(&Told { instance: None, frame }).await.ok();
+                let Some(told) = readers.ended(ended.ok(), app.is_some()) else { continue };
+                if ground.put(&told).await.is_err() || app.is_none() {
                     return;
                 }
             }
@@ -166,11 +163,8 @@ impl Readers {
         let over = CancellationToken::new();
         self.known.insert(instance.key.clone(), (over.clone(), run_of(instance)));
         let reader = Reader::new(Arc::clone(ground), Arc::clone(instance), over);
-        let key = instance.key.clone();
-        self.tasks.spawn(async move {
-            reader.run().await;
-            key
-        });
+        let instance = Arc::clone(instance);
+        self.tasks.spawn(async move { (instance, reader.run().await) });
     }
 
     /// The instance has left the world.
@@ -189,11 +183,18 @@ impl Readers {
         }
     }
 
-    fn ended(&mut self, key: Option<String>) {
-        // a reader that panicked leaves no key: its instance stays known, and is not read again
-        if let Some((key, (_, run))) = key.and_then(|key| self.known.remove_entry(&key)) {
+    /// A reader has ended; what is to be told of it, of one of several with its instance. One that panicked leaves nothing: its instance
+    /// stays known, and is not read again.
+    fn ended(
+        &mut self,
+        ended: Option<(Arc<Instance>, Option<Frame>)>,
+        several: bool,
+    ) -> Option<Told> {
+        let (instance, frame) = ended?;
+        if let Some((key, (_, run))) = self.known.remove_entry(&instance.key) {
             self.done.insert(key, run);
         }
+        Some(Told { instance: several.then(|| instance.id.clone()), frame: frame? })
     }
 
     /// These live now.

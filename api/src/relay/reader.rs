@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 const SILENCE: Duration = Duration::from_secs(50);
 /// How long an instance that left the world may still have something to tell.
 const GRACE: Duration = Duration::from_secs(30);
+/// Before an agent is asked again that ended a stream because of its ticket: none may make us ask without end.
+const BREATH: Duration = Duration::from_millis(250);
 /// On a new connection, of files that are new since.
 const NEW_FILES: u32 = 1_000;
 /// Frames that are none, in a row, before the connection is given up.
@@ -65,12 +67,12 @@ impl Reader {
         Self { ground, instance, over, places: Places::default(), failing }
     }
 
-    /// Until its end, or until the viewer is gone.
-    pub(super) async fn run(mut self) {
+    /// Until its end, which it hands back, or until the viewer is gone.
+    pub(super) async fn run(mut self) -> Option<Frame> {
         let began =
             Frame::Began { key: self.instance.key.clone(), node: self.instance.node.clone() };
         if self.ground.tell(&self.instance, began).await.is_err() {
-            return;
+            return None;
         }
         let mut backoff = Backoff::default();
         let mut told = String::new();
@@ -78,13 +80,12 @@ impl Reader {
         loop {
             let read = self.connection(&mut backoff, &mut told).await;
             let why = match read {
-                Broken::Gone => return,
-                Broken::Over(frame) => {
-                    // the viewer may be gone: then nobody needs it
-                    self.ground.tell(&self.instance, frame).await.ok();
-                    return;
+                Broken::Gone => return None,
+                Broken::Over(frame) => return Some(frame),
+                Broken::Again => {
+                    sleep(BREATH).await;
+                    continue;
                 }
-                Broken::Again => continue,
                 Broken::Absent(why) => {
                     // over, and unknown there: its files are not kept any more
                     if self.over.is_cancelled() {
@@ -99,13 +100,11 @@ impl Reader {
                 if Instant::now() >= until {
                     let detail =
                         format!("the instance has ended, and its log-agent cannot be read: {why}");
-                    // as above
-                    self.ground.tell(&self.instance, end("gone", &detail)).await.ok();
-                    return;
+                    return Some(end("gone", &detail));
                 }
             }
             if self.away(why, &mut backoff, &mut told).await.is_err() {
-                return;
+                return None;
             }
         }
     }

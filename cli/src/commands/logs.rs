@@ -165,11 +165,11 @@ impl Reading<'_> {
         };
         Ok(match why {
             "complete" => Ended::Done,
-            "instance_ended" | "gone" => {
+            "instance_ended" => {
                 note(detail);
                 Ended::Done
             }
-            "incomplete" | "failed" => {
+            "incomplete" | "failed" | "gone" => {
                 let said = format!("not everything could be read: {}", printable(detail));
                 self.failed.get_or_insert(Error::Missing(said));
                 Ended::Done
