@@ -35,23 +35,21 @@ pub struct Size {
     pub seconds: u64,
 }
 
-/// Every figure, in one run.
-pub fn run(binary: &Path, size: &Size) -> Result<String> {
+/// Every figure, in one run; each table is printed when it is there.
+pub fn run(binary: &Path, size: &Size) -> Result<()> {
     let shippers = [Shipper::LogAgent(binary.to_owned()), Shipper::Rsyslog];
-    let mut text = String::new();
-    let mut add = |title: &str, table: Table| {
-        text.push_str(&format!("#### {title}\n\n{}\n", table.render()));
-    };
-    add(
+    let show = |title: &str, table: Table| println!("#### {title}\n\n{}", table.render());
+    println!("### log-agent beside rsyslog\n");
+    show(
         "One file, lines of 200 bytes, to a null peer on loopback",
         one_file::run(&shippers, size.file)?,
     );
-    add("20 files, 100 MB/s, rotated by rename", rotation::run(&shippers, size.seconds)?);
-    add("From write to sink, one quiet file", latency::run(&shippers)?);
-    add("Files nobody writes", idle::run(&shippers)?);
-    add("Abuse", abuse::run(&shippers, size.seconds)?);
-    add("A backlog while Flume is away", backlog::run(binary, size.backlog)?);
-    Ok(text)
+    show("20 files, 100 MB/s, rotated by rename", rotation::run(&shippers, size.seconds)?);
+    show("From write to sink, one quiet file", latency::run(&shippers)?);
+    show("Files nobody writes", idle::run(&shippers)?);
+    show("Abuse", abuse::run(&shippers, size.seconds)?);
+    show("A backlog while Flume is away", backlog::run(binary, size.backlog)?);
+    Ok(())
 }
 
 /// A null peer in the language of a shipper.

@@ -117,7 +117,7 @@ fn main() -> anyhow::Result<()> {
         }
         What::Logs { agent, file, backlog, seconds } => {
             let size = logs::Size { file: file * 1_000_000, backlog: backlog * 1_000_000, seconds };
-            ("log-agent beside rsyslog", logs::run(&agent, &size)?)
+            return logs::run(&agent, &size);
         }
     };
     println!("### {title}\n\n{table}");

@@ -23,7 +23,8 @@ pub fn run(shippers: &[Shipper]) -> Result<Table> {
             }
             let sink = Sink::start(shipper, None)?;
             let process = shipper.start(&place, "*.log", sink.address)?;
-            sink.arrived.wait(count, Duration::from_secs(120))?;
+            // all of them, but for those a shipper loses
+            sink.arrived.wait(count / 100 * 99, Duration::from_secs(120))?;
             // what it does after having sent everything is not idling
             std::thread::sleep(Duration::from_secs(10));
             let begin = cpu_seconds(process.pid())?;
@@ -31,7 +32,7 @@ pub fn run(shippers: &[Shipper]) -> Result<Table> {
             let cpu = (cpu_seconds(process.pid())? - begin) / SPAN.as_secs_f64();
             table.row(vec![
                 shipper.name().to_owned(),
-                count.to_string(),
+                format!("{count}, of which {} arrived", sink.arrived.lines()),
                 format!("{:.2}", cpu * 100.0),
                 mb(resident(process.pid())?),
                 if matches!(shipper, Shipper::LogAgent(_)) { goal } else { "" }.to_owned(),

@@ -2,6 +2,7 @@
 
 mod double;
 mod null;
+mod talk;
 
 pub use double::{Double, Play, Shake, Stored};
 pub use null::Null;

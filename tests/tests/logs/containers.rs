@@ -1,12 +1,10 @@
 //! A real container that writes to its log volume: its lines by the link the centre gives, and every one of them in the sink, though the
 //! agent is killed meanwhile.
 
+use crate::scene::Scene;
 use anyhow::{Context, Result, ensure};
-use e2e::docker::{Docker, SOCKET};
 use e2e::http;
 use e2e::wait::eventually;
-use e2e::{centre, dadvisor, log_agent};
-use serde_json::Value;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
@@ -41,46 +39,19 @@ fn unpacked(sink: &Path, file: &str) -> Result<String> {
     Ok(text)
 }
 
-/// The ticket for an instance of an app, and the way in.
-fn ticket(centre: &centre::Centre, app: &str) -> Result<(String, String, String)> {
-    let body = serde_json::json!({ "app": app }).to_string();
-    let made = centre.call("POST", "/v1/tickets", &body)?.json()?;
-    let of: &Value = &made["instances"][0];
-    let text = |key: &str| {
-        of[key].as_str().map(str::to_owned).with_context(|| format!("no {key} in {made}"))
-    };
-    let address = text("address")?;
-    let address = address.strip_prefix("http://").context("not http")?.to_owned();
-    Ok((address, text("ticket")?, text("instance")?))
-}
-
 #[test]
 fn a_containers_lines_are_watched_by_ticket_and_all_of_them_arrive() -> Result<()> {
-    let docker = Docker::system("logs")?;
-    let centre = centre::Home::new(&centre::Settings::default())?.start()?;
-    let token = tempfile::NamedTempFile::new()?;
-    fs::write(token.path(), centre.node_token("e2e")?)?;
-    let api =
-        format!("[api]\nurl = \"http://{}\"\ntoken_file = {:?}\n", centre.address, token.path());
-    let seen = dadvisor::Settings { more: api.clone(), ..dadvisor::Settings::default() };
-    let seen = dadvisor::Home::new(&seen)?;
-    let _seen = seen.start()?;
     let sink = tempfile::tempdir()?;
-    let home = log_agent::Home::new(&log_agent::Settings {
-        docker: SOCKET.into(),
-        more: format!("sink = \"dir:{}\"\n{api}", sink.path().display()),
-        ..log_agent::Settings::default()
-    })?;
+    let scene = Scene::new("logs", &format!("sink = \"dir:{}\"", sink.path().display()))?;
+    let home = &scene.home;
     let agent = home.start()?;
 
-    let app = format!("e2e/logs{}", std::process::id());
-    let label = format!("qae.app={app}");
     let script = format!(
         "n=0; while [ $n -lt {LINES} ]; do n=$((n+1)); echo \"line $n\" >> /qae/logs/app.log; sleep 0.1; done; sleep 1000"
     );
-    let container = docker.run("writer", &["--label", &label, "-v", "/qae/logs"], &script)?;
+    let container = scene.run(&script)?;
 
-    let (address, ticket, instance) = eventually(SOON, "a ticket", || ticket(&centre, &app))?;
+    let (address, ticket, instance) = eventually(SOON, "a ticket", || scene.ticket())?;
     let bearer = format!("Bearer {ticket}");
     let headers = [("Authorization", bearer.as_str())];
     let path = format!("/v1/logs/{instance}/tail?file=app.log&lines=3");
@@ -105,7 +76,7 @@ fn a_containers_lines_are_watched_by_ticket_and_all_of_them_arrive() -> Result<(
         ensure!(lines.join("\n") + "\n" == wanted, "{many} lines arrived: {:?}", lines.last());
         Ok(())
     })?;
-    docker.cli(["rm", "-f", "-v", &container.id])?;
+    scene.docker.cli(["rm", "-f", "-v", &container.id])?;
     ensure!(agent.stop()?.success(), "it did not end well");
     Ok(())
 }

@@ -4,4 +4,6 @@
 
 mod containers;
 mod hostile;
+mod page;
+mod scene;
 mod torture;
