@@ -10,6 +10,7 @@ mod lines;
 mod one_file;
 mod rotation;
 mod shipper;
+mod viewers;
 
 use crate::table::Table;
 use anyhow::Result;
@@ -48,6 +49,7 @@ pub fn run(binary: &Path, size: &Size) -> Result<()> {
     show("From write to sink, one quiet file", latency::run(&shippers)?);
     show("Files nobody writes", idle::run(&shippers)?);
     show("Abuse", abuse::run(&shippers, size.seconds)?);
+    show("Live viewers of one file", viewers::run(binary)?);
     show("A backlog while Flume is away", backlog::run(binary, size.backlog)?);
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A program that follows files and sends their lines on.
 #[derive(Clone)]
@@ -34,6 +35,22 @@ impl Place {
     /// The log volume: what is written here is followed.
     pub fn volume(&self) -> PathBuf {
         self.dir.path().join("volumes/bench/one")
+    }
+
+    /// Where the daemon says that it listens.
+    pub fn listens(&self, within: Duration) -> Result<String> {
+        e2e::wait::eventually(within, "its address", || {
+            let log = fs::read_to_string(self.dir.path().join("log"))?;
+            let (_, rest) = log.rsplit_once("listening on http://").context(log.clone())?;
+            rest.split_ascii_whitespace().next().map(str::to_owned).context("no address")
+        })
+    }
+
+    /// A file of the daemon's state, as if an earlier run had left it.
+    pub fn keep(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.state().join(name);
+        fs::create_dir_all(path.parent().context("a name without a directory")?)?;
+        fs::write(&path, text).with_context(|| path.display().to_string())
     }
 
     fn state(&self) -> PathBuf {
@@ -91,8 +108,10 @@ fn start(mut command: Command, dir: &Path) -> Result<Process> {
 }
 
 fn log_agent(binary: &Path, place: &Place, pattern: &str, sink: SocketAddr) -> Result<Command> {
+    // nobody listens there: a centre that is away
+    let token = place.write("token", "none")?;
     let config = format!(
-        "[node]\nname = \"bench\"\ndocker = \"\"\nstate_dir = {:?}\n[graphite]\ncarbon = []\n\
+        "[api]\nurl = \"http://127.0.0.1:9\"\ntoken_file = {token:?}\n[node]\nname = \"bench\"\ndocker = \"\"\nstate_dir = {:?}\n[graphite]\ncarbon = []\n\
          [log-agent]\nlisten = \"127.0.0.1:0\"\nvolumes_root = {:?}\ninclude = [{pattern:?}]\nflume = [\"{sink}\"]\n",
         place.state(),
         place.dir.path().join("volumes"),
