@@ -10,7 +10,7 @@
 //! Docker's own logs are Docker's to rotate. Files are removed by [`crate::beneath::Root::remove`], that is beneath a held directory, following no link, and
 //! only while device and inode are the ones that were judged.
 //!
-//! One thread, which looks every few seconds and takes at most one part in a hundred of the time.
+//! One thread, which looks every few seconds; the more there is to look at, the more seldom, up to once a minute.
 
 mod figures;
 mod generation;
@@ -33,8 +33,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The thread takes one part in so many of the time.
-const SHARE: u32 = 100;
+/// The thread takes one part in so many of the time, as long as it need not wait longer than that for it.
+const SHARE: u32 = 2_000;
+const SELDOM: Duration = Duration::from_secs(60);
 
 /// How long files stay, and where.
 #[derive(Debug, Clone)]
@@ -88,7 +89,7 @@ pub fn start(
                 let list = volumes.borrow().clone();
                 round.turn(&list);
                 shared.show(round.figures());
-                pause = every.max(began.elapsed().saturating_mul(SHARE));
+                pause = every.max(began.elapsed().saturating_mul(SHARE).min(SELDOM));
             }
         }
     })?;
