@@ -36,21 +36,29 @@ pub struct Size {
     pub seconds: u64,
 }
 
-/// Every figure, in one run; each table is printed when it is there.
-pub fn run(binary: &Path, size: &Size) -> Result<()> {
+/// Every figure, in one run, or one table; each is printed when it is there.
+pub fn run(binary: &Path, size: &Size, only: Option<&str>) -> Result<()> {
     let shippers = [Shipper::LogAgent(binary.to_owned()), Shipper::Rsyslog];
-    let show = |title: &str, table: Table| println!("#### {title}\n\n{}", table.render());
     println!("### log-agent beside rsyslog\n");
-    show(
-        "One file, lines of 200 bytes, to a null peer on loopback",
-        one_file::run(&shippers, size.file)?,
-    );
-    show("20 files, 100 MB/s, rotated by rename", rotation::run(&shippers, size.seconds)?);
-    show("From write to sink, one quiet file", latency::run(&shippers)?);
-    show("Files nobody writes", idle::run(&shippers)?);
-    show("Abuse", abuse::run(&shippers, size.seconds)?);
-    show("Live viewers of one file", viewers::run(binary)?);
-    show("A backlog while Flume is away", backlog::run(binary, size.backlog)?);
+    type Measure<'a> = &'a dyn Fn() -> Result<Table>;
+    let tables: [(&str, &str, Measure<'_>); 7] = [
+        ("file", "One file, lines of 200 bytes, to a null peer on loopback", &|| {
+            one_file::run(&shippers, size.file)
+        }),
+        ("rotation", "20 files, 100 MB/s, rotated by rename", &|| {
+            rotation::run(&shippers, size.seconds)
+        }),
+        ("latency", "From write to sink, one quiet file", &|| latency::run(&shippers)),
+        ("idle", "Files nobody writes", &|| idle::run(&shippers)),
+        ("abuse", "Abuse", &|| abuse::run(&shippers, size.seconds)),
+        ("viewers", "Live viewers of one file", &|| viewers::run(binary)),
+        ("backlog", "A backlog while Flume is away", &|| backlog::run(binary, size.backlog)),
+    ];
+    for (name, title, measure) in tables {
+        if only.is_none_or(|only| only == name) {
+            println!("#### {title}\n\n{}", measure()?.render());
+        }
+    }
     Ok(())
 }
 

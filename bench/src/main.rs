@@ -92,6 +92,9 @@ enum What {
         /// MB written while Flume is away.
         #[arg(long, default_value_t = 10_000)]
         backlog: u64,
+        /// Only this table: `file`, `rotation`, `latency`, `idle`, `abuse`, `viewers`, `backlog`.
+        #[arg(long)]
+        only: Option<String>,
         /// Seconds of steady load; three times as long under kills.
         #[arg(long, default_value_t = 20)]
         seconds: u64,
@@ -115,9 +118,9 @@ fn main() -> anyhow::Result<()> {
         What::Marathon { api, apps, tasks } => {
             ("The centre and a large Marathon", marathon::run(&api, apps, tasks)?)
         }
-        What::Logs { agent, file, backlog, seconds } => {
+        What::Logs { agent, file, backlog, only, seconds } => {
             let size = logs::Size { file: file * 1_000_000, backlog: backlog * 1_000_000, seconds };
-            return logs::run(&agent, &size);
+            return logs::run(&agent, &size, only.as_deref());
         }
     };
     println!("### {title}\n\n{table}");

@@ -5,7 +5,7 @@ use super::{Eye, LINE, Sink, figure};
 use crate::process::cpu_seconds;
 use crate::table::Table;
 use anyhow::Result;
-use e2e::logs::tally::Tally;
+use e2e::logs::tally::{Lost, Tally};
 use e2e::logs::writers::{Plan, Rotation, Writers, Written};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -65,6 +65,9 @@ pub fn tally() -> (Arc<Mutex<Tally>>, Eye) {
 pub fn verdict(tally: &Mutex<Tally>, written: &[Written]) -> [String; 3] {
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     let lost = tally.lost(written);
+    if lost != Lost::default() {
+        eprintln!("lost, (writer, first, last): {:?}", tally.missing(written, 20));
+    }
     [
         (lost.renamed + lost.copied).to_string(),
         tally.repeated.to_string(),

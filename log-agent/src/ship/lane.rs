@@ -20,6 +20,8 @@ pub struct Turns<G, K> {
     groups: HashMap<G, Group<K>>,
     /// The one whose turn it is, and how much of it is left.
     current: Option<(G, u64)>,
+    /// The file whose turn it is was named again since: what was read of it may be older than that.
+    again: bool,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ struct Group<K> {
 
 impl<G: Clone + Eq + Hash, K: Copy + Eq + Hash> Default for Turns<G, K> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), groups: HashMap::new(), current: None }
+        Self { waiting: VecDeque::new(), groups: HashMap::new(), current: None, again: false }
     }
 }
 
@@ -42,6 +44,9 @@ impl<G: Clone + Eq + Hash, K: Copy + Eq + Hash> Turns<G, K> {
         if let Some(of) = self.groups.get_mut(group) {
             if of.members.insert(key) {
                 of.keys.push_back(key);
+            } else if of.keys.front() == Some(&key) {
+                let current = self.current.as_ref();
+                self.again |= current.is_some_and(|(current, _)| current == group);
             }
             return;
         }
@@ -74,6 +79,7 @@ impl<G: Clone + Eq + Hash, K: Copy + Eq + Hash> Turns<G, K> {
 
     /// So many bytes were read from the file that [`Self::turn`] gave, and it has `more` or not.
     pub fn took(&mut self, bytes: u64, more: bool) {
+        let more = std::mem::take(&mut self.again) || more;
         let Some((group, left)) = self.current.take() else { return };
         let Some(of) = self.groups.get_mut(&group) else { return };
         if let Some(key) = of.keys.pop_front() {
@@ -132,6 +138,23 @@ mod tests {
         assert!(turns.is_empty());
         turns.wake(&1, 'a');
         assert_eq!(turns.turn(), Some('a'));
+    }
+
+    #[test]
+    fn a_file_named_while_it_is_read_is_read_again() {
+        let mut turns = Turns::default();
+        turns.wake(&1, 'a');
+        turns.wake(&1, 'b');
+        assert_eq!(turns.turn(), Some('a'));
+        turns.wake(&1, 'a');
+        turns.wake(&1, 'b');
+        // what was read was read before that
+        turns.took(10, false);
+        assert_eq!(turns.turn(), Some('b'));
+        turns.took(10, false);
+        assert_eq!(turns.turn(), Some('a'));
+        turns.took(0, false);
+        assert!(turns.is_empty());
     }
 
     #[test]

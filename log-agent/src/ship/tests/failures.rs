@@ -27,6 +27,25 @@ fn while_the_sink_is_away_files_wait_on_the_disk() {
 }
 
 #[test]
+fn what_is_written_while_both_batches_are_full_is_not_forgotten() {
+    let lab = Lab::new();
+    lab.sink.does(Does::Away);
+    let (before, _) = lines(0, 5_000);
+    lab.append("app.log", &before);
+    lab.sink.until("several tries", |store| store.sent >= 4);
+    // named while the rest of a window waits for a batch; nothing is written after it
+    let (after, _) = lines(5_000, 5_100);
+    lab.append("app.log", &after);
+    let whole = (before.len() + after.len()) as u64;
+    lab.sink.until("it is noticed", |_| {
+        lab.shipper.status().apps[&AppId::new("shop/web")].lag_bytes == whole
+    });
+    lab.sink.does(Does::Takes);
+    lab.sink.until("all", |store| store.came.len() >= 5_100);
+    assert_eq!(lab.sink.bodies(), lines(0, 5_100).1);
+}
+
+#[test]
 fn a_sink_that_takes_few_at_once_gets_few() {
     let lab = Lab::new();
     lab.sink.does(Does::TakesAtMost(100));
