@@ -49,6 +49,8 @@ async fn one_process_calls_silent_who_reported_to_another() {
         for round in 0..2 {
             b.tell(N1, &first).await;
             b.pass(11).await;
+            // what the other one was told is known here, too
+            assert!(a.t.centre.reached(b.t.centre.head().seq).await);
             a.clock = b.clock - 1;
             a.pass(6).await;
             assert!(!a.silent("n1"));
