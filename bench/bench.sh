@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/lib.sh"
 cd "$ROOT"
 ours=1
 ! engine_answers || ours=0
-tests/setup.sh build docker graphite rsyslog
+tests/setup.sh build docker graphite flume rsyslog
 cargo build --release --locked -p dadvisor -p api -p log-agent -p bench
 
 graphite=$(mktemp -d -t qae-bench-XXXX)

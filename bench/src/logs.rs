@@ -8,6 +8,7 @@ mod idle;
 mod latency;
 mod lines;
 mod one_file;
+mod real_flume;
 mod rotation;
 mod shipper;
 mod viewers;
@@ -41,7 +42,7 @@ pub fn run(binary: &Path, size: &Size, only: Option<&str>) -> Result<()> {
     let shippers = [Shipper::LogAgent(binary.to_owned()), Shipper::Rsyslog];
     println!("### log-agent beside rsyslog\n");
     type Measure<'a> = &'a dyn Fn() -> Result<Table>;
-    let tables: [(&str, &str, Measure<'_>); 7] = [
+    let tables: [(&str, &str, Measure<'_>); 8] = [
         ("file", "One file, lines of 200 bytes, to a null peer on loopback", &|| {
             one_file::run(&shippers, size.file)
         }),
@@ -52,6 +53,7 @@ pub fn run(binary: &Path, size: &Size, only: Option<&str>) -> Result<()> {
         ("idle", "Files nobody writes", &|| idle::run(&shippers)),
         ("abuse", "Abuse", &|| abuse::run(&shippers, size.seconds)),
         ("viewers", "Live viewers of one file", &|| viewers::run(binary)),
+        ("flume", "Into a real Flume", &|| real_flume::run(binary, size.file)),
         ("backlog", "A backlog while Flume is away", &|| backlog::run(binary, size.backlog)),
     ];
     for (name, title, measure) in tables {

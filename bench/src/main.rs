@@ -92,7 +92,7 @@ enum What {
         /// MB written while Flume is away.
         #[arg(long, default_value_t = 10_000)]
         backlog: u64,
-        /// Only this table: `file`, `rotation`, `latency`, `idle`, `abuse`, `viewers`, `backlog`.
+        /// Only this table: `file`, `rotation`, `latency`, `idle`, `abuse`, `viewers`, `flume`, `backlog`.
         #[arg(long)]
         only: Option<String>,
         /// Seconds of steady load; three times as long under kills.

@@ -32,15 +32,20 @@ impl Place {
         Ok(place)
     }
 
+    /// Where all of it is; on the file system of the log volume.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// The log volume: what is written here is followed.
     pub fn volume(&self) -> PathBuf {
-        self.dir.path().join("volumes/bench/one")
+        self.dir().join("volumes/bench/one")
     }
 
     /// Where the daemon says that it listens.
     pub fn listens(&self, within: Duration) -> Result<String> {
         e2e::wait::eventually(within, "its address", || {
-            let log = fs::read_to_string(self.dir.path().join("log"))?;
+            let log = fs::read_to_string(self.dir().join("log"))?;
             let (_, rest) = log.rsplit_once("listening on http://").context(log.clone())?;
             rest.split_ascii_whitespace().next().map(str::to_owned).context("no address")
         })
@@ -54,11 +59,11 @@ impl Place {
     }
 
     fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
+        self.dir().join("state")
     }
 
     fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
-        let path = self.dir.path().join(name);
+        let path = self.dir().join(name);
         fs::write(&path, text).with_context(|| path.display().to_string())?;
         Ok(path)
     }
