@@ -21,7 +21,7 @@ const LOADS: [(usize, u32, &str); 3] = [
     (200, 2_000, "under one core"),
 ];
 const SECONDS: u32 = 10;
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(20);
 
 pub fn run(binary: &Path) -> Result<Table> {
     let mut table = Table::new(&["viewers", "lines/s", "p50 ms", "p99 ms", "CPU %", "RSS", "goal"]);
@@ -72,11 +72,18 @@ async fn measure(binary: &Path, viewers: usize, rate: u32, goal: &str) -> Result
         })
         .collect();
     let mut late = Vec::new();
-    let mut over = false;
+    let (mut over, mut last) = (false, String::new());
     while !over {
-        let text = first.next(SILENCE).await?.context("the stream ended")?;
+        let text = tokio::time::timeout(SILENCE, first.next(SILENCE)).await;
+        let text = text.with_context(|| format!("no line came after {last}"))??;
+        let text = text.with_context(|| format!("the stream ended after {last}"))?;
         let now = epoch.elapsed();
         let frame: serde_json::Value = serde_json::from_str(&text)?;
+        last = text
+            .chars()
+            .take(300)
+            .chain(text.chars().skip(text.len().saturating_sub(200).max(300)))
+            .collect::<String>();
         for line in frame["lines"].as_array().into_iter().flatten().filter_map(|l| l.as_str()) {
             over |= line == "over";
             let at = line.split(' ').next().and_then(|at| at.parse().ok());

@@ -33,9 +33,12 @@ impl Viewer {
             }
         }
         let Some(cursor) = self.cursors.get_mut(n) else { return };
+        // whoever is interrupted while this reads (by a ping, by a word of its client) has to read again: what is told now is not told twice
+        if cursor.tide.has_changed().unwrap_or(false) || cursor.again.take().is_some() {
+            cursor.dry = false;
+        }
         // before it is read: what comes meanwhile is told again
         let tide = *cursor.tide.borrow_and_update();
-        cursor.again = None;
         if let Some(begin) = cursor.begin {
             return self.begin(n, begin, tide).await;
         }

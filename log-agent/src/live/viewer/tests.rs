@@ -143,6 +143,33 @@ async fn backlog_then_what_comes_without_a_seam() {
 }
 
 #[tokio::test]
+async fn who_is_interrupted_while_it_reads_misses_nothing() {
+    let lab = Lab::new();
+    lab.write("a.log", b"0\n");
+    lab.source("a.log");
+    let mut client = Client::new(&lab, asked(&["a.log"], 1, ""));
+    client.until(|c| c.has("0\n")).await;
+    let mut wanted = "0\n".to_owned();
+    let source = lab.source("a.log");
+    for n in 1..50 {
+        let line = format!("{n}\n");
+        lab.append("a.log", line.as_bytes());
+        wanted.push_str(&line);
+        let mut tide = source.changed();
+        let grown = tide.wait_for(|tide| tide.len == wanted.len() as u64);
+        timeout(DEADLINE, grown).await.unwrap().unwrap();
+        // polled once, up to where the file is read, and dropped: as by a ping, or by a word of the client
+        if let Ok(Some(out)) = timeout(Duration::ZERO, client.viewer.next()).await {
+            let told: Told = serde_json::from_slice(out.encoded.bytes()).unwrap();
+            client.hear(&told.frame);
+        }
+        // nothing is written after it: it has to come by itself
+        client.until(|c| c.has(&line)).await;
+    }
+    assert_eq!(client.text(), wanted);
+}
+
+#[tokio::test]
 async fn a_line_without_an_end_is_shown_and_goes_on() {
     let lab = Lab::new();
     lab.write("a.log", b"begun");
