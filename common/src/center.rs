@@ -9,6 +9,7 @@
 //! - The token's file is read for every conversation: a new token needs no restart.
 
 mod address;
+mod ask;
 mod error;
 mod follow;
 mod keys;

@@ -90,6 +90,17 @@ impl Daemon {
         self.ask(path)?.json().with_context(|| path.to_owned())
     }
 
+    /// The sum of a metric's values on `/metrics`, over its labels; 0 if it is not there.
+    pub fn figure(&self, name: &str) -> Result<f64> {
+        let answer = self.ask("/metrics")?;
+        let text = String::from_utf8_lossy(&answer.body);
+        let values = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+            .map(|line| line.rsplit(' ').next().unwrap_or_default());
+        values.map(|v| v.parse::<f64>().with_context(|| format!("{name} {v}"))).sum()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)

@@ -5,9 +5,8 @@ use crate::home;
 use anyhow::{Context, Result};
 use std::fs;
 use std::net::SocketAddr;
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 
 /// What goes into the config file; the rest is at its default.
 #[derive(Debug, Clone, Default)]
@@ -61,48 +60,7 @@ impl Home {
     }
 
     /// Starts the daemon; it listens when this returns.
-    pub fn start(&self) -> Result<LogAgent> {
-        Ok(LogAgent(self.start_with::<&str, &str>([])?))
-    }
-}
-
-/// The running log-agent, see [`Daemon`].
-#[derive(Debug)]
-pub struct LogAgent(Daemon);
-
-impl Deref for LogAgent {
-    type Target = Daemon;
-
-    fn deref(&self) -> &Daemon {
-        &self.0
-    }
-}
-
-impl DerefMut for LogAgent {
-    fn deref_mut(&mut self) -> &mut Daemon {
-        &mut self.0
-    }
-}
-
-impl LogAgent {
-    /// SIGKILL: it gets no chance to save anything.
-    pub fn kill(self) -> Result<()> {
-        self.0.kill()
-    }
-
-    /// SIGTERM, and its end within the promised time.
-    pub fn stop(self) -> Result<ExitStatus> {
-        self.0.stop()
-    }
-
-    /// The sum of a metric's values on `/metrics`, over its labels; 0 if it is not there.
-    pub fn metric(&self, name: &str) -> Result<f64> {
-        let answer = self.ask("/metrics")?;
-        let text = String::from_utf8_lossy(&answer.body);
-        let values = text
-            .lines()
-            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
-            .map(|line| line.rsplit(' ').next().unwrap_or_default());
-        values.map(|v| v.parse::<f64>().with_context(|| format!("{name} {v}"))).sum()
+    pub fn start(&self) -> Result<Daemon> {
+        self.start_with::<&str, &str>([])
     }
 }

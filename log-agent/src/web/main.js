@@ -1,6 +1,7 @@
 // The page, from a link to its lines.
 
 import { write } from "./ansi.js";
+import { bytes, el } from "./draw.js";
 import { List } from "./list.js";
 import { Store } from "./store.js";
 import { Agent, Stream } from "./stream.js";
@@ -14,23 +15,6 @@ let agent, stream, list, files = [];
 let paused = false; // by a click
 let held = false; // since the reader looks at older rows and no more are kept
 let counted = { lines: 0, bytes: 0, at: performance.now() };
-
-function bytes(value) {
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let unit = 0;
-  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-  return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
-
-function el(tag, attributes, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
 
 // Names are shown with what stands for other bytes, but for blanks.
 const named = (file) => file.replaceAll("%20", " ");

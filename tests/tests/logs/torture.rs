@@ -89,7 +89,7 @@ fn nothing_is_lost() -> Result<()> {
         ensure!(
             came == lines,
             "{came} of {lines} lines, {} bytes behind",
-            agent.metric("log_agent_lag_bytes")?
+            agent.figure("log_agent_lag_bytes")?
         );
         Ok(events)
     });

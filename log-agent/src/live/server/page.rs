@@ -36,6 +36,7 @@ const FILES: &[File] = files! {
     "icon.svg" "image/svg+xml",
     "main.js" JS,
     "ansi.js" JS,
+    "draw.js" JS,
     "list.js" JS,
     "store.js" JS,
     "stream.js" JS,
