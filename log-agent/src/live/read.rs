@@ -61,9 +61,9 @@ pub struct Chunk {
     pub encoded: Encoded,
     /// How many.
     pub lines: u32,
-    /// It ended since there was nothing more,
-    pub dry: bool,
-    /// but for the beginning of a line.
+    /// It ended since there was nothing more: the file went so far when this was read. Who takes the frame later may know of more.
+    pub eof: Option<u64>,
+    /// The beginning of a line was left over.
     pub rest: bool,
     /// What it took.
     pub took: Duration,
@@ -110,8 +110,8 @@ pub fn read(source: &Source, spot: &Spot, wish: &Wish<'_>) -> io::Result<Read> {
     let mut frame = LinesFrame::new(wish.of, wish.form, CAP);
     let form = source.volume().form;
     let (mut now, mut continues, mut open) = (*spot, false, false);
-    let (mut dry, mut left_over) = (false, false);
-    while frame.is_empty() && !dry && (now == *spot || begun.elapsed() < SEARCH) {
+    let (mut eof, mut left_over) = (None, false);
+    while frame.is_empty() && eof.is_none() && (now == *spot || begun.elapsed() < SEARCH) {
         let mark = now.place.mark;
         let (offset, front) = (mark.offset, HASHED - mark.behind());
         let got = source.fill_at(offset - mark.behind() as u64, &mut buf[front..HASHED])?;
@@ -130,7 +130,8 @@ pub fn read(source: &Source, spot: &Spot, wish: &Wish<'_>) -> io::Result<Read> {
         let rest = if bytes < CAP { wish.rest } else { Rest::Waits };
         let end = HASHED + bytes;
         let taken = take(&mut frame, (form, &buf[HASHED..end]), now.within, wish.filter, rest);
-        (dry, left_over) = (bytes < CAP, taken.bytes < bytes);
+        eof = (bytes < CAP).then_some(offset + bytes as u64);
+        left_over = taken.bytes < bytes;
         if taken.bytes == 0 {
             if now == *spot {
                 return Ok(Read::Dry { rest: bytes > 0 });
@@ -145,7 +146,7 @@ pub fn read(source: &Source, spot: &Spot, wish: &Wish<'_>) -> io::Result<Read> {
     let lines = frame.lines();
     let encoded = frame.finish(&Span { offset, next, time: Moment::now(), continues, open });
     let (before, after, took) = (*spot, now, begun.elapsed());
-    let chunk = Chunk { before, after, encoded, lines, dry, rest: left_over, took };
+    let chunk = Chunk { before, after, encoded, lines, eof, rest: left_over, took };
     Ok(Read::Chunk(Arc::new(chunk)))
 }
 

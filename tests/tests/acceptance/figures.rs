@@ -90,6 +90,8 @@ fn figures_are_right_in_graphite_and_equal_docker_stats() -> Result<()> {
     for (_, container) in loads.all() {
         seen(&dadvisor, container)?;
     }
+    // a rate needs two passes: from this slot on every one has both
+    lab.fresh(&series_of("figures", &loads.cpu, "cpu.percent"))?;
     let begin = lab.now();
     // a window in which both tell how much CPU was used
     let engine_before = used(&lab.docker, &loads.cpu)?;

@@ -58,7 +58,7 @@ impl Viewer {
             () => Rest::Waits,
         };
         let got = self.read(n, rest, behind).await;
-        self.apply(n, got, Instant::now());
+        self.apply(n, got, tide.len, Instant::now());
     }
 
     /// Reads the next frame, or takes it from who did.
@@ -88,13 +88,15 @@ impl Viewer {
         Ok((read, false))
     }
 
-    fn apply(&mut self, n: usize, got: io::Result<(Read, bool)>, now: Instant) {
+    /// `len`: how far the file was known to go before it was read.
+    fn apply(&mut self, n: usize, got: io::Result<(Read, bool)>, len: u64, now: Instant) {
         self.last_read = now;
         let Some(cursor) = self.cursors.get_mut(n) else { return };
         match got {
             Ok((Read::Chunk(chunk), shared)) => {
                 cursor.spot = chunk.after;
-                cursor.dry = chunk.dry;
+                // another viewer may have read it before the file grew to what is known now
+                cursor.dry = chunk.eof.is_some_and(|eof| eof >= len);
                 cursor.rest = chunk.rest.then_some(now);
                 cursor.progress = now;
                 if !shared && !self.asked.filter.is_open() {

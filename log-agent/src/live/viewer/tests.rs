@@ -370,6 +370,26 @@ async fn viewers_at_the_end_share_their_frames() {
 }
 
 #[tokio::test]
+async fn who_is_behind_takes_every_frame_that_others_made() {
+    let lab = Lab::new();
+    lab.write("a.log", b"1\n");
+    lab.source("a.log");
+    let room = Arc::new(Room::new(lab.files.clone()));
+    let client = || Client::in_room(room.clone(), asked(&["a.log"], 1, ""));
+    let (mut ahead, mut behind) = (client(), client());
+    behind.until(|c| c.has("1\n")).await;
+    ahead.until(|c| c.has("1\n")).await;
+    for n in 2..9 {
+        lab.append("a.log", format!("{n}\n").as_bytes());
+        ahead.until(|c| c.has(&format!("{n}\n"))).await;
+    }
+    // each of these ended where the file did then; nothing is written any more
+    behind.until(|c| c.has("8\n")).await;
+    assert_eq!(behind.text(), ahead.text());
+    assert!(room.sharing.shared.load(std::sync::atomic::Ordering::Relaxed) >= 7);
+}
+
+#[tokio::test]
 async fn no_more_files_than_a_stream_may_have() {
     let lab = Lab::new();
     for n in 0..FILES + 10 {
