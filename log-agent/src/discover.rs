@@ -21,7 +21,7 @@ mod volumes;
 pub(crate) mod wanted;
 mod watches;
 
-use crate::files::{Gap, Known, Shared, VolumeFigures, Why};
+use crate::files::{Gap, Known, Limits, Shared, VolumeFigures, Why};
 use crate::source::{Source, SourceId};
 use copies::Heads;
 use memory::Memory;
@@ -48,14 +48,19 @@ pub(crate) struct Bell {
     fd: OwnedFd,
     /// Sources whose readers found other bytes than they had consumed.
     suspects: Mutex<Vec<SourceId>>,
-    /// Files open now; readers open closed ones again.
+    /// Files kept open now.
     open: AtomicUsize,
+    /// And at most.
+    most_open: usize,
 }
 
 impl Bell {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(limits: &Limits) -> io::Result<Self> {
         let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Self { fd, suspects: Mutex::default(), open: AtomicUsize::new(0) })
+        // a quarter is left for sockets, directories and the journal
+        let allowed = common::files::limit().soft.and_then(|n| usize::try_from(n).ok());
+        let most_open = limits.open.min(allowed.unwrap_or(usize::MAX) / 4 * 3).max(16);
+        Ok(Self { fd, suspects: Mutex::default(), open: AtomicUsize::new(0), most_open })
     }
 
     pub(crate) fn ring(&self) {
@@ -82,8 +87,29 @@ impl Bell {
         self.open.fetch_sub(usize::from(it_was_open), Ordering::Relaxed);
     }
 
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        (self.open(), self.most_open)
+    }
+
     fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether so few files are open that one of a volume of `files` may stay so. A volume that is full of files must not take what the
+    /// others need.
+    fn has_room(&self, files: usize) -> bool {
+        let crowd = files > self.most_open / 8;
+        self.open() < if crowd { self.most_open / 2 } else { self.most_open }
+    }
+
+    /// How many are open beyond what should be: a tenth of the places is for what comes.
+    fn too_many(&self) -> usize {
+        self.open().saturating_sub(self.most_open - self.most_open / 10)
+    }
+
+    /// The same for one that was closed before: it is opened for each look while there is less than plenty.
+    pub(crate) fn has_plenty(&self) -> bool {
+        self.open() < self.most_open / 2
     }
 
     fn heard(&self) -> Vec<SourceId> {
@@ -124,7 +150,6 @@ struct Follower {
     unplaced: Vec<SourceId>,
     /// Directories whose files are looked at every few milliseconds.
     busy: Vec<DirId>,
-    most_open: usize,
     next_id: u64,
     next_departed: Instant,
     next_figures: Instant,
@@ -137,9 +162,6 @@ impl Follower {
     fn new(shared: Arc<Shared>, known: Vec<Known>) -> Self {
         let settings = &shared.settings;
         let wanted = Wanted::new(&settings.include, &settings.exclude);
-        // a quarter is left for sockets, directories and the journal
-        let allowed = common::files::limit().soft.and_then(|n| usize::try_from(n).ok());
-        let most_open = settings.limits.open.min(allowed.unwrap_or(usize::MAX) / 4 * 3).max(16);
         let now = Instant::now();
         Self {
             wanted,
@@ -158,7 +180,6 @@ impl Follower {
             round: 0,
             unplaced: Vec::new(),
             busy: Vec::new(),
-            most_open,
             next_id: 0,
             next_departed: now,
             next_figures: now,

@@ -75,12 +75,13 @@ impl Shared {
 impl Files {
     /// Starts following, with no volume yet. `known` is what the journal remembers: those files go on where they were acknowledged.
     pub fn resume(settings: Settings, known: Vec<Known>) -> io::Result<Self> {
+        let bell = Arc::new(discover::Bell::new(&settings.limits)?);
         let shared = Arc::new(Shared {
             woken: Woken::new(settings.ships),
             settings,
             state: Mutex::default(),
             set: watch::Sender::new(0),
-            bell: Arc::new(discover::Bell::new()?),
+            bell,
             rounds: AtomicU64::new(0),
             thread: Mutex::new(None),
         });
@@ -139,6 +140,11 @@ impl Files {
     /// Takes the gaps that came since the last call: bytes nobody will read any more. Each is also in the figures of its volume.
     pub fn take_gaps(&self) -> Vec<Gap> {
         self.0.shown().gaps.drain(..).collect()
+    }
+
+    /// Files that are kept open, and how many may be.
+    pub fn open(&self) -> (usize, usize) {
+        self.0.bell.kept()
     }
 
     /// How often the following thread has looked round: at least every [`Pace::rescan`], or it hangs.

@@ -66,7 +66,7 @@ impl Follower {
         self.next_departed = now;
         self.set_changed = true;
         if source.inner().file.is_none() {
-            // it had been read when it was closed; what came after that nobody can read
+            // what was not read before it was closed, or came after that, nobody can read
             self.give_up(source, Why::Closed);
         }
     }

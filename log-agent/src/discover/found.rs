@@ -202,6 +202,7 @@ impl Follower {
         let id = SourceId(self.next_id());
         let Some(of) = self.vols.get_mut(&vol) else { return What::No("gone") };
         of.sources.insert(id);
+        let keeps = self.shared.bell.has_room(of.sources.len());
         let resumed = start.unwrap_or(Mark::START);
         let inner = Inner {
             root,
@@ -220,10 +221,13 @@ impl Follower {
             changed_ns: 0,
             fresh: true,
             modified_ms: stat.modified_ms,
-            file: Some(Arc::new(file)),
+            // without it the file is read by its name, and what is deleted unread is a gap
+            file: keeps.then(|| Arc::new(file)),
         };
         let source = Arc::new(Source::new(id, self.shared.bell.clone(), inner));
-        self.shared.bell.opened();
+        if keeps {
+            self.shared.bell.opened();
+        }
         self.by_inode.insert((stat.dev, stat.ino), id);
         self.heads.add(identity.head, id);
         if let Some(before) = &before {

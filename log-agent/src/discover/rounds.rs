@@ -245,7 +245,7 @@ impl Follower {
                 vol.next_scan = now + if vol.blind { BLIND.min(pace) } else { pace };
             }
         }
-        if self.shared.bell.open() > self.most_open {
+        if self.shared.bell.too_many() > 0 {
             self.close_idle(now);
         }
     }
@@ -310,8 +310,7 @@ impl Follower {
             .map(|(id, f)| (f.grown, *id))
             .collect();
         idle.sort_unstable();
-        let open = self.shared.bell.open();
-        let most = open.saturating_sub(self.most_open - self.most_open / 10);
+        let most = self.shared.bell.too_many();
         for followed in idle.into_iter().take(most).filter_map(|(_, id)| self.followed.get(&id)) {
             followed.source.close();
         }

@@ -29,7 +29,8 @@ impl Follower {
         let gone: Vec<VolId> = self
             .vols
             .iter()
-            .filter(|(_, v)| !wanted.contains_key(&v.path))
+            // what is wanted of another form is another volume: every name in it is judged anew
+            .filter(|(_, v)| wanted.get(&v.path).is_none_or(|owner| owner.form != v.owner.form))
             .map(|(id, _)| *id)
             .collect();
         for id in gone {

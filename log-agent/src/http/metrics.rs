@@ -36,6 +36,10 @@ pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
     }
     viewing(&mut own, &now.live);
     let rounds = face.sources.files.rounds();
+    let (open, most) = face.sources.files.open();
+    own.one("files_open", "Log files kept open.", Value::Int(open as u64));
+    let help = "Most log files kept open; above it they are opened for each look, and deleted unread are a gap.";
+    own.one("files_open_limit", help, Value::Int(most as u64));
     own.one("rounds_total", "Times files were looked at.", Value::Int(rounds));
     own.http(&face.counts);
     own.carbon(&face.sources.carbon.status());

@@ -234,8 +234,10 @@ impl Source {
             return Err(io::ErrorKind::NotFound.into());
         }
         let file = Arc::new(file);
-        inner.file = Some(file.clone());
-        self.bell.opened();
+        if self.bell.has_plenty() {
+            inner.file = Some(file.clone());
+            self.bell.opened();
+        }
         Ok(file)
     }
 }

@@ -31,6 +31,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A volume under attack, its agent and the peer that sees what arrives.
 struct Lab {
     volume: PathBuf,
+    /// That of another app.
+    neighbour: PathBuf,
     outside: tempfile::TempDir,
     agent: Daemon,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -45,7 +47,7 @@ impl Lab {
             Eye::new(move |line| {
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 // enough to know a line by
-                seen.push(line[..line.len().min(64)].to_vec());
+                seen.push(line[..line.len().min(96)].to_vec());
             })
         };
         let flume =
@@ -53,12 +55,12 @@ impl Lab {
         let home = Home::new(&Settings { flume: vec![flume], ..Settings::default() })?;
         let outside = tempfile::Builder::new().prefix("qae-outside-").tempdir()?;
         fs::write(outside.path().join("secret.log"), format!("{SECRET}\n"))?;
-        let volume = home.volume("hostile", "one")?;
+        let (volume, neighbour) = (home.volume("hostile", "one")?, home.volume("honest", "two")?);
         fs::create_dir(home.state())?;
         chown(home.state(), Some(NOBODY), Some(NOBODY))?;
         let agent = Daemon::start("log-agent", unprivileged(&home.command()?))?;
-        let lab = Self { volume, outside, agent, seen, _home: home };
-        lab.honest("before")?;
+        let lab = Self { volume, neighbour, outside, agent, seen, _home: home };
+        lab.honest(&lab.volume, "before")?;
         Ok(lab)
     }
 
@@ -71,9 +73,9 @@ impl Lab {
     }
 
     /// A file with one line, which has to arrive.
-    fn honest(&self, word: &str) -> Result<()> {
-        let line = format!("honest {word}");
-        fs::write(self.at(&format!("{word}.log")), format!("{line}\n"))?;
+    fn honest(&self, volume: &Path, word: &str) -> Result<()> {
+        let line = format!("honest {word} of {}", volume.file_name().unwrap_or_default().display());
+        fs::write(volume.join(format!("{word}.log")), format!("{line}\n"))?;
         self.wait_for(&line)
     }
 
@@ -84,12 +86,19 @@ impl Lab {
         })
     }
 
-    /// The agent lives, nothing leaked, what is honest still arrives.
+    /// The agent lives, nothing leaked, what is honest still arrives from the same volume, too.
     fn survived(&self, attack: &str) -> Result<()> {
-        self.honest(&attack.replace(' ', "-"))?;
+        self.honest(&self.volume, &attack.replace(' ', "-"))?;
+        self.others_survived(attack)
+    }
+
+    /// The same of a volume that has become too full to be followed as a whole.
+    fn others_survived(&self, attack: &str) -> Result<()> {
+        self.honest(&self.neighbour, &attack.replace(' ', "-"))?;
         ensure!(!self.arrived(SECRET.as_bytes()), "{attack}: the secret left the host");
         let log = self.agent.log();
         ensure!(!log.contains("panicked"), "{attack}: {log}");
+        ensure!(!log.contains("Too many open files"), "{attack} took every descriptor: {log}");
         println!("survived: {attack}");
         Ok(())
     }
@@ -254,7 +263,8 @@ fn crowds_and_storms_cost_nobody_else() -> Result<()> {
     for n in 0..100_000 {
         File::create(crowd.join(format!("{n}.log")))?;
     }
-    lab.survived("100,000 files")?;
+    lab.others_survived("100,000 files")?;
+    lab.counted("too_many")?;
     let (one, two) = (lab.at("storm.1"), lab.at("storm.2"));
     fs::write(&one, "in a storm\n")?;
     let end = Instant::now() + Duration::from_secs(3);
@@ -262,12 +272,12 @@ fn crowds_and_storms_cost_nobody_else() -> Result<()> {
         fs::rename(&one, &two)?;
         fs::rename(&two, &one)?;
     }
-    lab.survived("a storm of renames")?;
+    lab.others_survived("a storm of renames")?;
     let torn = lab.at("torn.log");
     let end = Instant::now() + Duration::from_secs(3);
     while Instant::now() < end {
         fs::write(&torn, "torn line\n".repeat(1_000))?;
         File::create(&torn)?;
     }
-    lab.survived("a file that is truncated while it is read")
+    lab.others_survived("a file that is truncated while it is read")
 }

@@ -3,6 +3,8 @@
 //! Run with `--test-threads=1`: they load the machine.
 
 mod containers;
+mod crowd;
+mod flood;
 mod hostile;
 mod page;
 mod scene;

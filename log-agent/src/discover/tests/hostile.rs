@@ -295,6 +295,30 @@ fn quiet_files_beyond_the_limit_are_closed_and_opened_again() {
 }
 
 #[test]
+fn a_crowd_leaves_descriptors_to_others() {
+    let lab = limited(Limits { open: 64, ..Limits::default() });
+    let crowd = lab.dir.path().join("crowd");
+    fs::create_dir(&crowd).unwrap();
+    lab.files.set_volumes(Arc::new(vec![volume(&crowd, "crowd"), volume(&lab.path(""), "one")]));
+    for n in 0..300 {
+        fs::write(crowd.join(format!("{n}.log")), format!("{n}\n")).unwrap();
+    }
+    let open = |lab: &Lab, of: &str| {
+        let all = lab.files.all();
+        let of = all.iter().filter(|s| s.instance().id.as_str() == of);
+        of.filter(|s| s.inner().file.is_some()).count()
+    };
+    lab.until("found", |lab| lab.files.all().len() == 300);
+    assert!(open(&lab, "crowd") <= 32, "half of the places");
+    for n in 0..8 {
+        lab.append(&format!("{n}.log"), "honest\n");
+    }
+    lab.until("found", |lab| lab.files.all().len() == 308);
+    assert_eq!(open(&lab, "one"), 8, "each has its place");
+    assert!(lab.files.open().0 <= 40 && lab.files.open().1 == 64, "{:?}", lab.files.open());
+}
+
+#[test]
 fn of_docker_s_own_files_only_the_log_is_read() {
     let settings = Settings { include: vec!["*.nothing".into()], ..quick() };
     let lab = Lab::with(settings);
@@ -304,6 +328,8 @@ fn of_docker_s_own_files_only_the_log_is_read() {
     }
     fs::create_dir(lab.path("mounts")).unwrap();
     lab.append("mounts/x-json.log", "secret\n");
+    // first as a volume of an app, of which nothing is wanted
+    lab.until("excluded", |lab| lab.refused("excluded") == 4);
     let dir = lab.path("");
     let docker = Volume { form: Form::DockerJson, ..volume(&dir, "one") };
     lab.files.set_volumes(Arc::new(vec![docker.clone()]));
