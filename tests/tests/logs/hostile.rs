@@ -74,7 +74,8 @@ impl Lab {
 
     /// A file with one line, which has to arrive.
     fn honest(&self, volume: &Path, word: &str) -> Result<()> {
-        let line = format!("honest {word} of {}", volume.file_name().unwrap_or_default().display());
+        let of = volume.file_name().unwrap_or_default().to_string_lossy();
+        let line = format!("honest {word} of {of}");
         fs::write(volume.join(format!("{word}.log")), format!("{line}\n"))?;
         self.wait_for(&line)
     }
