@@ -16,7 +16,7 @@ if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(cargo +nightly
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 # built apart from the runs, so that its time is not theirs
-cargo +nightly fuzz build >&2
+if [ $# -gt 0 ]; then for target in "${targets[@]}"; do cargo +nightly fuzz build "$target" >&2; done; else cargo +nightly fuzz build >&2; fi
 
 printf '%-10s %10s %10s %10s %9s %8s\n' target runs runs/s edges inputs crashes
 failed=0

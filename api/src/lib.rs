@@ -16,6 +16,8 @@ pub mod change;
 pub mod charts;
 pub mod config;
 pub mod figures;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 pub mod nodes;
 pub mod reconcile;

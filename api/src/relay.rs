@@ -13,6 +13,7 @@
 
 mod asked;
 mod frame;
+pub(crate) mod fuzzing;
 mod hub;
 mod outlet;
 mod past;

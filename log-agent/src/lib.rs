@@ -18,6 +18,8 @@ pub mod config;
 mod discover;
 pub mod dockerlog;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 pub mod identity;
 pub mod lines;

@@ -26,3 +26,10 @@ pub use figures::Figures;
 pub use keys::Keyring;
 pub use limits::Limits;
 pub use server::{Live, LiveSettings};
+
+/// What whoever asks sends and gets, for fuzz targets; see [`crate::fuzzing`].
+pub(crate) mod fuzzing {
+    pub use super::access::{from_here, named, shown};
+    pub use super::ask::{Part, Query, range};
+    pub use super::span::{CAP, Rest, Taken, Within, take};
+}

@@ -3,8 +3,8 @@
 //! A log-agent is believed about its own instances and nothing else: whatever it says, its frames carry the instance they were asked for.
 
 use common::moment::Moment;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// What is looked at; lines are only checked to be JSON.
@@ -31,10 +31,15 @@ pub struct Peek {
     /// Why the stream ends.
     #[serde(default)]
     pub why: String,
-    #[serde(default)]
-    instance: Option<IgnoredAny>,
-    #[serde(default)]
-    expires: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "there")]
+    instance: bool,
+    #[serde(default, deserialize_with = "there")]
+    expires: bool,
+}
+
+/// Whether a key is there, be it with null.
+fn there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 /// Looks into a frame. What is no JSON object with a type, or has a key twice, is no frame.
@@ -42,9 +47,11 @@ pub fn peek(text: &str) -> Result<Peek, String> {
     serde_json::from_str(text).map_err(|e| e.to_string())
 }
 
-/// The frame with its instance, and with the end of the whole stream where it tells one.
+/// The frame in one line, with its instance, and with the end of the whole stream where it tells one.
 pub fn tagged(text: &str, peek: &Peek, instance: &str, expires: Moment) -> Option<String> {
-    if peek.instance.is_none() && peek.expires.is_none() {
+    // where a frame is a line, a line end between its parts would begin another: in JSON's strings there is none
+    let one_line = !text.contains(['\n', '\r']);
+    if one_line && !peek.instance && !peek.expires {
         let rest = text.trim_start().strip_prefix('{')?;
         let name = Value::from(instance).to_string();
         return Some(format!("{{\"instance\":{name},{rest}"));
@@ -52,7 +59,7 @@ pub fn tagged(text: &str, peek: &Peek, instance: &str, expires: Moment) -> Optio
     let mut frame: Value = serde_json::from_str(text).ok()?;
     let object = frame.as_object_mut()?;
     object.insert("instance".to_owned(), instance.into());
-    if peek.expires.is_some() {
+    if peek.expires {
         object.insert("expires".to_owned(), expires.to_string().into());
     }
     Some(frame.to_string())
@@ -82,6 +89,28 @@ mod tests {
         assert_eq!(got["instance"], "i\"1");
         assert_eq!(got["expires"], "1970-01-01T00:00:05.000Z");
         assert_eq!(pass(r#"{"type":"end","inst\u0061nce":"x"}"#).unwrap()["instance"], "i\"1");
+    }
+
+    #[test]
+    fn null_is_no_way_round_that() {
+        let got = pass(r#"{"type":"end","instance":null,"expires":null}"#).unwrap();
+        assert_eq!(got["instance"], "i\"1");
+        assert_eq!(got["expires"], "1970-01-01T00:00:05.000Z");
+        // once: of two, browsers take the last
+        let text = r#"{"type":"end","instance":null}"#;
+        let tagged = tagged(text, &peek(text).unwrap(), "i", Moment::LAST).unwrap();
+        assert_eq!(tagged.matches("instance").count(), 1, "{tagged}");
+    }
+
+    #[test]
+    fn a_frame_is_one_line() {
+        for end in ["\n", "\r\n", "\r"] {
+            let forged = r#"{"instance":"other","type":"end"}"#;
+            let text = format!(r#"{{"type":"end","x":{end}{forged}{end}}}"#);
+            let tagged = tagged(&text, &peek(&text).unwrap(), "i", Moment::LAST).unwrap();
+            assert!(!tagged.contains(['\n', '\r']), "{tagged}");
+            assert_eq!(serde_json::from_str::<Value>(&tagged).unwrap()["instance"], "i");
+        }
     }
 
     #[test]

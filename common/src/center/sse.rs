@@ -53,7 +53,7 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Events whose lines have more than `cap` bytes together are dropped.
+    /// Events whose lines, or whose data as text, have more than `cap` bytes are dropped.
     pub fn new(cap: usize) -> Self {
         Self {
             cap,
@@ -159,7 +159,12 @@ impl Parser {
         } else if had_data {
             let data = String::from_utf8(data)
                 .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-            self.ready.push_back(Item::Event(Frame { id: self.id.clone(), event, data }));
+            // each byte that is no text becomes three
+            self.ready.push_back(if data.len() > self.cap {
+                Item::TooLarge
+            } else {
+                Item::Event(Frame { id: self.id.clone(), event, data })
+            });
         }
     }
 }

@@ -62,6 +62,15 @@ fn an_event_over_the_cap_is_said_and_the_next_one_is_whole() {
     assert_eq!(read(&[&bytes], 20)[2..], wanted);
 }
 
+#[test]
+fn bytes_that_are_no_text_do_not_get_past_the_cap() {
+    // as text each of them has three bytes
+    let text = b"data: \xe4\xe4\xe4\xe4\n\ndata: ok\n\n";
+    assert_eq!(read(&[text], 11), [Item::TooLarge, event("", "", "ok")]);
+    let whole = event("", "", &"\u{fffd}".repeat(4));
+    assert_eq!(read(&[text], 12), [whole, event("", "", "ok")]);
+}
+
 proptest! {
     #[test]
     fn the_cut_makes_no_difference(

@@ -145,13 +145,15 @@ fn next(bytes: &[u8], entries: &mut Entries, ids: &mut HashMap<u32, (u64, u64)>)
     let (kind, id) = (content.u8()?, content.u32()?);
     match kind {
         WHOLE => {
+            // first, since a record that is refused changes nothing
+            let next_id = id.checked_add(1)?;
             let known = content.known()?;
             let key = (known.identity.dev, known.identity.ino);
             if let Some(before) = ids.insert(id, key).filter(|before| *before != key) {
                 entries.files.remove(&before);
             }
             entries.files.insert(key, Entry { id, known });
-            entries.next_id = entries.next_id.max(id.checked_add(1)?);
+            entries.next_id = entries.next_id.max(next_id);
         }
         MOVED => {
             let to = content.mark()?;

@@ -178,6 +178,18 @@ fn a_disk_that_takes_nothing_is_said_and_written_to_again_later() {
 }
 
 #[test]
+fn a_record_that_is_refused_changes_nothing() {
+    let mut bytes = record::header().to_vec();
+    record::whole(0, &known(1, 1, "a.log"), &mut bytes);
+    let good = bytes.len();
+    // a right sum, and a number after which there is none
+    record::whole(u32::MAX, &known(2, 2, "b.log"), &mut bytes);
+    let (known, figures) = reopened(&bytes);
+    assert_eq!(figures.damaged_bytes, (bytes.len() - good) as u64);
+    assert_eq!(known, [self::known(1, 1, "a.log")]);
+}
+
+#[test]
 fn what_did_not_change_is_not_written() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = Journal::open(dir.path()).unwrap();
