@@ -56,7 +56,7 @@ const MOST_NODES: usize = 20_000;
 /// Most agents of one node.
 const MOST_AGENTS: usize = 8;
 /// The agent whose facts are the node's containers.
-const DADVISOR: &str = "dadvisor";
+pub const DADVISOR: &str = "dadvisor";
 
 /// All nodes. Clones are the same.
 #[derive(Clone)]

@@ -14,9 +14,9 @@ use crate::relay::Relay;
 use crate::schedulers::marathon::Marathons;
 use crate::snapshots::Snapshots;
 use crate::store::{self, Store};
+use crate::ways::Ways;
 use common::logging::Episode;
 use common::moment::Moment;
-use common::tls;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,10 +90,10 @@ pub async fn assemble(
         tasks.spawn(figures.run(stop.clone()));
     }
     let vouching = config.server.agents_ca.as_deref();
-    let vouching = vouching.map(|file| tls::Client::load(Some(file))).transpose()?;
-    let relay =
-        Relay::new(centre.clone(), nodes.clone(), access.clone(), vouching, closing.clone());
+    let ways = Ways::new(centre.clone(), nodes.clone(), vouching)?;
+    let relay = Relay::new(centre.clone(), ways.clone(), access.clone(), closing.clone());
     Ok(Arc::new(Api {
+        ways,
         relay,
         bus: Bus::new(centre.clone()),
         snapshots: Snapshots::new(centre.clone()),

@@ -6,4 +6,5 @@ mod containers;
 mod hostile;
 mod page;
 mod scene;
+mod tls;
 mod torture;
