@@ -27,7 +27,8 @@ pub use say::Say;
 
 use crate::access::{Access, Caller};
 use crate::centre::Centre;
-use crate::ways::{LOG_AGENT, Way, Ways};
+use crate::nodes::LOG_AGENT;
+use crate::ways::{Way, Ways};
 use common::api_types::Instance;
 use common::http::{HeaderValue, Options, bearer};
 use common::ids::AppId;

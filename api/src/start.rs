@@ -85,7 +85,8 @@ pub async fn assemble(
     let clusters = Clusters::new(&config.clusters);
     let nodes = Nodes::open(centre.clone(), clusters, tasks, stop.clone()).await?;
     let marathons = Marathons::start(&config.clusters, &centre, &nodes, tasks, closing);
-    let figures = Figures::open(centre.clone(), &config.graphite, &config.state_dir())?;
+    let figures =
+        Figures::open(centre.clone(), nodes.clone(), &config.graphite, &config.state_dir())?;
     if let Some(figures) = figures.clone() {
         tasks.spawn(figures.run(stop.clone()));
     }

@@ -11,8 +11,6 @@ use common::tls;
 use std::path::Path;
 use std::time::Duration;
 
-/// The agent that serves logs.
-pub const LOG_AGENT: &str = "log-agent";
 /// Where the authorities that vouch for agents are named.
 const CA_SETTING: &str = "[server] agents_ca";
 

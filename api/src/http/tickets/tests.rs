@@ -1,6 +1,7 @@
 use super::*;
+use crate::nodes::LOG_AGENT;
 use crate::testing;
-use crate::ways::{LOG_AGENT, way};
+use crate::ways::way;
 use crate::world::World;
 use common::api_types::{Agent, Entity, Node};
 use common::ids::Cursor;
