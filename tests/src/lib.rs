@@ -24,3 +24,4 @@ pub mod pki;
 pub mod postgres;
 pub mod sse;
 pub mod wait;
+pub mod web;
