@@ -176,7 +176,7 @@ pub struct LogAppFact {
     /// Bytes of its files that are not acknowledged yet.
     #[serde(default)]
     pub lag_bytes: u64,
-    /// Bytes acknowledged in the window; null if they were not counted all through it.
+    /// Bytes acknowledged in the window; null until the first one is over, and of an app that came since.
     #[serde(default)]
     pub bytes: Option<u64>,
     /// Likewise events: lines, parts of cut lines, joined lines.

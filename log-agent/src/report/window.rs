@@ -39,8 +39,8 @@ impl Window {
             let Some(shipped) = &app.shipped else { continue };
             let (bytes, lines) = (shipped.bytes, shipped.lines);
             totals.insert(id.clone(), (bytes, lines));
-            let Some(before) = self.totals.get(id) else { continue };
-            // a counter that fell began anew: then nobody knows
+            // counters begin with the agent and are never forgotten: one that was not there stood at 0
+            let before = self.totals.get(id).copied().unwrap_or_default();
             if let (Some(bytes), Some(lines)) =
                 (bytes.checked_sub(before.0), lines.checked_sub(before.1))
             {
@@ -95,14 +95,15 @@ mod tests {
         apps.insert(AppId::new("unshipped"), App::default());
         assert_eq!((told(&window, &apps), window.seconds()), (vec![(7, None, None)], 0));
         window.turn(&apps, at(60));
-        assert_eq!(told(&window, &apps), [(7, None, None)], "it was not there as the window began");
+        assert_eq!(told(&window, &apps), [(7, Some(100), Some(10))]);
         apps.insert(id.clone(), app(160, 13, 5));
         window.turn(&apps, at(120) + Duration::from_millis(3));
         apps.insert(id.clone(), app(170, 14, 4));
         assert_eq!((told(&window, &apps), window.seconds()), (vec![(4, Some(60), Some(3))], 60));
         assert_eq!(window.age(at(130)), Duration::from_millis(9_997));
-        apps.insert(id, app(2, 1, 0));
+        apps.insert(AppId::new("came"), app(2, 1, 0));
+        assert_eq!(told(&window, &apps), [(0, None, None), (4, Some(60), Some(3))]);
         window.turn(&apps, at(180));
-        assert_eq!(told(&window, &apps), [(0, None, None)]);
+        assert_eq!(told(&window, &apps), [(0, Some(2), Some(1)), (4, Some(10), Some(1))]);
     }
 }
