@@ -46,7 +46,7 @@ unit() (
   trap 'tests/postgres/down.sh "$dir"; rm -rf "$dir"' EXIT
   QAE_TEST_POSTGRES=$(tests/postgres/up.sh "$dir") || exit
   export QAE_TEST_POSTGRES
-  cargo test --locked --workspace --exclude e2e
+  cargo test --locked --workspace --exclude e2e --no-fail-fast
 )
 nothing_left() {
   # processes end and cgroups go a moment after what held them

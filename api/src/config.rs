@@ -70,7 +70,7 @@ pub struct Server {
     pub store: Option<String>,
     /// What it proves itself with; None for plain HTTP.
     pub tls: Option<Certificate>,
-    /// Who vouches for log-agents that serve TLS; None for the system's authorities.
+    /// Who vouches for agents that serve TLS; None for the system's authorities.
     pub agents_ca: Option<PathBuf>,
     /// Most events kept.
     pub keep_events: u64,

@@ -1,6 +1,6 @@
-//! What is counted per app, into Graphite: `<prefix>.<dc>.app.<app>.all.instances.{running,healthy,unhealthy,staging,wanted}` and
-//! `...all.oom_kills_total`, every 10 s, on the marks of the wall clock. An app without instances is 0, not absent; `wanted` is absent
-//! where nobody says.
+//! What is counted per app, into Graphite: `<prefix>.<dc>.app.<app>.all.instances.{running,healthy,unhealthy,staging,wanted}`,
+//! `...all.oom_kills_total` and `...all.log.{bytes_per_second,lines_per_second,lag_bytes}`, every 10 s, on the marks of the wall clock. An app
+//! without instances is 0, not absent; `wanted` is absent where nobody says, and `log` where no node ships.
 //!
 //! One process of several writes, by lease. What Graphite does not take waits in a spool of this daemon's own, with its timestamps.
 
@@ -10,15 +10,16 @@ mod kills;
 mod tests;
 
 use crate::centre::{self, Centre, Lease};
-use crate::nodes::rows;
+use crate::nodes::{Nodes, Shipped, rows};
 use crate::world::World;
 use common::api_types::AppSpec;
 use common::carbon::{self, Carbon};
 use common::config::Graphite;
+use common::ids::AppId;
 use common::logging::Episode;
 use common::metric::{Batch, Name, Namer, Series, Value};
 use kills::Kills;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +48,7 @@ pub struct Counts {
 #[derive(Clone)]
 pub struct Figures {
     centre: Centre,
+    nodes: Nodes,
     lease: Lease,
     carbon: Carbon,
     namers: Namers,
@@ -57,6 +59,7 @@ impl Figures {
     /// Opens the spool in `state`. None where no Graphite is configured.
     pub fn open(
         centre: Centre,
+        nodes: Nodes,
         graphite: &Graphite,
         state: &Path,
     ) -> Result<Option<Self>, carbon::Error> {
@@ -67,6 +70,7 @@ impl Figures {
         Ok(Some(Self {
             lease: centre.lease("figures"),
             centre,
+            nodes,
             carbon: Carbon::open(settings)?,
             namers: Namers::new(graphite),
             counts: Arc::default(),
@@ -113,9 +117,10 @@ impl Figures {
             Err(error) => kept.counting.failed(&error),
         }
         let apps = self.centre.read(counted);
+        let shipped = self.nodes.shipped();
         let mut batch = Batch::default();
         batch.restart(mark);
-        print(&mut batch, &self.namers, &apps, kept.loaded.as_ref());
+        print(&mut batch, &self.namers, &apps, kept.loaded.as_ref(), &shipped);
         self.counts.points.fetch_add(batch.points.into(), Ordering::Relaxed);
         self.counts.refused.fetch_add(batch.refused.into(), Ordering::Relaxed);
         let carbon = self.carbon.clone();
@@ -211,7 +216,7 @@ impl Namers {
         Self { prefix: graphite.prefix.clone(), style: graphite.style }
     }
 
-    fn app(&self, dc: &str, app: &common::ids::AppId) -> Series {
+    fn app(&self, dc: &str, app: &AppId) -> Series {
         Namer::new(&self.prefix, dc, self.style).app(app)
     }
 }
@@ -227,6 +232,7 @@ fn print(
     namers: &Namers,
     apps: &[(Arc<AppSpec>, Vec<common::api_types::AppDc>)],
     kills: Option<&Kills>,
+    shipped: &BTreeMap<String, BTreeMap<AppId, Shipped>>,
 ) {
     let mut totals: HashMap<(&str, &str), u64> = HashMap::new();
     for (app, dc, total) in kills.into_iter().flat_map(Kills::all) {
@@ -251,6 +257,13 @@ fn print(
             if kills.is_some() {
                 let total = totals.get(&(app.id.as_str(), dc)).copied().unwrap_or(0);
                 batch.push(&series, Name::from("oom_kills_total"), Value::Int(total));
+            }
+            if let Some(shipped) = shipped.get(dc).and_then(|apps| apps.get(&app.id)) {
+                batch.push(&series, Name::from("log.lag_bytes"), Value::Int(shipped.lag_bytes));
+                if let Some((bytes, lines)) = shipped.rates {
+                    batch.push(&series, Name::from("log.bytes_per_second"), Value::Milli(bytes));
+                    batch.push(&series, Name::from("log.lines_per_second"), Value::Milli(lines));
+                }
             }
         }
     }

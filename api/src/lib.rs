@@ -32,6 +32,7 @@ mod tell;
 #[cfg(test)]
 mod testing;
 pub mod version;
+pub mod ways;
 pub mod world;
 
 use common::serve::{self, Limits};

@@ -22,6 +22,7 @@ mod judge;
 mod load;
 pub(crate) mod rows;
 mod run;
+mod shipped;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -29,11 +30,12 @@ mod tests;
 pub use counts::Counts;
 pub use error::ReportError;
 pub use forget::{ForgetError, version};
+pub use shipped::Shipped;
 
 use crate::centre::{Centre, Lease};
 use crate::reconcile::{Clusters, NodeFactsView, Seen};
 use common::api_types::{NodeStatus, Report};
-use common::ids::{Cursor, NodeName};
+use common::ids::{AppId, Cursor, NodeName};
 use common::logging::Episode;
 use common::moment::Moment;
 use entry::{Node, Now, Verdict};
@@ -56,7 +58,9 @@ const MOST_NODES: usize = 20_000;
 /// Most agents of one node.
 const MOST_AGENTS: usize = 8;
 /// The agent whose facts are the node's containers.
-const DADVISOR: &str = "dadvisor";
+pub const DADVISOR: &str = "dadvisor";
+/// The agent that serves and ships logs.
+pub const LOG_AGENT: &str = "log-agent";
 
 /// All nodes. Clones are the same.
 #[derive(Clone)]
@@ -248,6 +252,18 @@ impl Nodes {
         let address = address.unwrap_or(node.as_str());
         let brackets = address.contains(':');
         Some(if brackets { format!("[{address}]:{port}") } else { format!("{address}:{port}") })
+    }
+
+    /// What is shipped of every app, by data centre, from nodes whose log-agent is not silent.
+    pub fn shipped(&self) -> BTreeMap<String, BTreeMap<AppId, Shipped>> {
+        let mut all: BTreeMap<String, BTreeMap<AppId, Shipped>> = BTreeMap::new();
+        for entry in self.entries() {
+            let node = lock(&entry.node);
+            if let Some(known) = node.agent(LOG_AGENT).filter(|known| !known.agent.silent) {
+                known.lines.add_to(all.entry(known.dc.clone()).or_default());
+            }
+        }
+        all
     }
 
     /// All nodes, by name, as they are shown.

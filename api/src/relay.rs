@@ -21,22 +21,20 @@ mod places;
 mod reader;
 mod say;
 pub mod text;
-mod way;
 
 pub use asked::{Given, Wanted};
 pub use outlet::{Piece, Stream};
 pub use say::Say;
-pub use way::{AGENT, Way, way};
 
 use crate::access::{Access, Caller};
 use crate::centre::Centre;
-use crate::nodes::Nodes;
+use crate::nodes::LOG_AGENT;
+use crate::ways::{Way, Ways};
 use common::api_types::Instance;
 use common::http::{HeaderValue, Options, bearer};
 use common::ids::AppId;
 use common::moment::Moment;
 use common::ticket::Right;
-use common::tls;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,25 +93,18 @@ pub struct Relay(Arc<Inner>);
 
 struct Inner {
     centre: Centre,
-    nodes: Nodes,
+    ways: Ways,
     access: Access,
-    tls: Option<tls::Client>,
     closing: CancellationToken,
     counts: Counts,
     open: Mutex<HashMap<String, usize>>,
 }
 
 impl Relay {
-    /// `tls`: who vouches for log-agents that serve TLS; `closing` ends every stream.
-    pub fn new(
-        centre: Centre,
-        nodes: Nodes,
-        access: Access,
-        tls: Option<tls::Client>,
-        closing: CancellationToken,
-    ) -> Self {
+    /// `closing` ends every stream.
+    pub fn new(centre: Centre, ways: Ways, access: Access, closing: CancellationToken) -> Self {
         let (counts, open) = (Counts::default(), Mutex::default());
-        Self(Arc::new(Inner { centre, nodes, access, tls, closing, counts, open }))
+        Self(Arc::new(Inner { centre, ways, access, closing, counts, open }))
     }
 
     /// Opens a stream for somebody who may see all of `members`.
@@ -132,11 +123,6 @@ impl Relay {
         query: &str,
     ) -> Result<common::http::Response, String> {
         past::files(&self.0, caller, instance, query).await
-    }
-
-    /// The way to the log-agent of an instance's node.
-    pub fn way(&self, instance: &Instance) -> Result<Way, String> {
-        self.0.way(instance)
     }
 
     /// Every figure by name, for `/metrics`.
@@ -163,8 +149,7 @@ impl Inner {
     }
 
     fn way(&self, instance: &Instance) -> Result<Way, String> {
-        let reached = instance.node.as_ref().and_then(|node| self.nodes.address(node, AGENT));
-        self.centre.read(|world| way(world, instance, reached))
+        self.ways.to(LOG_AGENT, instance)
     }
 
     /// `Authorization` for the log-agent of this instance, on the caller's behalf.
@@ -175,7 +160,7 @@ impl Inner {
     }
 
     fn options(&self, max_body: usize) -> Options {
-        Options { timeout: PATIENCE, max_body, tls: self.tls.clone(), ..Options::default() }
+        self.ways.options(PATIENCE, max_body)
     }
 }
 

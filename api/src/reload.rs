@@ -103,6 +103,9 @@ async fn taken(current: &Config, next: &Config) -> Result<Option<TcpListener>, S
     if let Some(files) = &next.server.tls {
         tls::Server::load(&files.cert, &files.key).map_err(|e| e.to_string())?;
     }
+    if let Some(file) = &next.server.agents_ca {
+        tls::Client::load(Some(file)).map_err(|e| e.to_string())?;
+    }
     if next.server.listen == current.server.listen {
         return Ok(None);
     }

@@ -14,9 +14,9 @@ use crate::relay::Relay;
 use crate::schedulers::marathon::Marathons;
 use crate::snapshots::Snapshots;
 use crate::store::{self, Store};
+use crate::ways::Ways;
 use common::logging::Episode;
 use common::moment::Moment;
-use common::tls;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,15 +85,16 @@ pub async fn assemble(
     let clusters = Clusters::new(&config.clusters);
     let nodes = Nodes::open(centre.clone(), clusters, tasks, stop.clone()).await?;
     let marathons = Marathons::start(&config.clusters, &centre, &nodes, tasks, closing);
-    let figures = Figures::open(centre.clone(), &config.graphite, &config.state_dir())?;
+    let figures =
+        Figures::open(centre.clone(), nodes.clone(), &config.graphite, &config.state_dir())?;
     if let Some(figures) = figures.clone() {
         tasks.spawn(figures.run(stop.clone()));
     }
     let vouching = config.server.agents_ca.as_deref();
-    let vouching = vouching.map(|file| tls::Client::load(Some(file))).transpose()?;
-    let relay =
-        Relay::new(centre.clone(), nodes.clone(), access.clone(), vouching, closing.clone());
+    let ways = Ways::new(centre.clone(), nodes.clone(), vouching)?;
+    let relay = Relay::new(centre.clone(), ways.clone(), access.clone(), closing.clone());
     Ok(Arc::new(Api {
+        ways,
         relay,
         bus: Bus::new(centre.clone()),
         snapshots: Snapshots::new(centre.clone()),

@@ -24,7 +24,7 @@ pub use event::{Effect, Event, EventType};
 pub use instance::{Backend, Exit, Instance, InstanceState};
 pub use node::{Agent, AgentState, Node, NodeStatus};
 pub use report::{
-    ContainerFact, DadvisorFacts, EndedFact, HEADER_DIGEST, HEADER_RUN, LogAgentFacts,
+    ContainerFact, DadvisorFacts, EndedFact, HEADER_DIGEST, HEADER_RUN, LogAgentFacts, LogAppFact,
     LogInstanceFact, NodeFacts, Report, SinkFact,
 };
 pub use snapshot::{Page, Snapshot};

@@ -53,6 +53,8 @@ pub struct Options {
     pub basic: Option<Basic>,
     /// Who vouches for `https://`; None: the system's authorities.
     pub tls: Option<tls::Client>,
+    /// The setting that names their file, for errors.
+    pub ca_setting: &'static str,
 }
 
 impl Default for Options {
@@ -63,6 +65,7 @@ impl Default for Options {
             accept: "application/json",
             basic: None,
             tls: None,
+            ca_setting: "ca_file",
         }
     }
 }

@@ -9,11 +9,13 @@
 mod connection;
 mod counts;
 mod guard;
+mod page;
 mod patient;
 mod problem;
 
 pub use connection::Peer;
 pub use counts::Counts;
+pub use page::{StaticFile, StaticPage};
 pub use problem::{Problem, json};
 
 use crate::logging::Episode;

@@ -13,6 +13,7 @@ pub use client::Client;
 pub use server::Server;
 
 use rustls::crypto::{CryptoProvider, ring};
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,13 +63,14 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// What to do about a failed handshake, as the end of a sentence; empty if nothing is known.
-pub fn hint(error: &io::Error) -> &'static str {
+/// What to do about a failed handshake, as the end of a sentence; empty if nothing is known. `setting`: where the file of the authorities
+/// is named.
+pub fn hint(error: &io::Error, setting: &str) -> Cow<'static, str> {
     use rustls::{CertificateError, Error as Tls, InvalidMessage};
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Tls>());
-    match cause {
+    let known = match cause {
         Some(Tls::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "; name the file of the authority that signed it (`ca_file`)"
+            return format!("; name the file of the authority that signed it (`{setting}`)").into();
         }
         Some(Tls::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
             "; it shows another certificate than the one in its file: a reload makes it read the file again"
@@ -80,7 +82,8 @@ pub fn hint(error: &io::Error) -> &'static str {
             "; the far side does not speak TLS there: http:// instead of https://?"
         }
         _ => "",
-    }
+    };
+    known.into()
 }
 
 #[cfg(test)]

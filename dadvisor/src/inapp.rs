@@ -257,7 +257,7 @@ impl Scraper {
                 _ => "*/*",
             },
             basic: target.basic.clone(),
-            tls: None,
+            ..Options::default()
         };
         let stream = self.connect(container, target.port).await?;
         let page = get_on(stream, &url, &options).await?;

@@ -1,17 +1,20 @@
 //! The report of this log-agent to the centre: whose logs are here, how far they are shipped, whether lines are taken.
 //!
 //! Files that come or go are told within a second, the state of neighbours within ten. Numbers alone are told anew once a minute, so that
-//! most reports are a digest.
+//! most reports are a digest; what was shipped of an app is counted over that minute.
+
+mod window;
 
 use crate::overview::{Overview, Sources};
 use common::api_types::{AgentState, LogAgentFacts, LogInstanceFact, Report, SinkFact};
 use common::center::Door;
 use common::docker::Engine;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
+use window::Window;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(10);
@@ -19,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(10);
 const GATHER: Duration = Duration::from_secs(1);
 /// Between two tellings of numbers alone, and two looks whether this host has another address.
 const NUMBERS: Duration = Duration::from_secs(60);
-/// Most instances told of; the centre takes 4 MiB.
+/// Most instances told of, and most apps; the centre takes 4 MiB.
 const MOST: usize = 4_000;
 
 /// Makes reports of one node.
@@ -28,19 +31,24 @@ pub struct Reporter {
     dc: String,
     door: Door,
     own: Option<IpAddr>,
+    window: Window,
 }
 
 impl Reporter {
     /// Ready to run.
     pub fn new(sources: Sources, dc: &str, door: Door) -> Self {
         let own = door.own_address();
-        Self { sources, dc: dc.to_owned(), door, own }
+        let window = Window::new(Instant::now());
+        Self { sources, dc: dc.to_owned(), door, own, window }
     }
 
     /// The report, now.
     pub fn report(&self) -> Report {
-        let now = self.sources.overview();
-        let note = note(&now);
+        self.of(&self.sources.overview())
+    }
+
+    fn of(&self, now: &Overview) -> Report {
+        let note = note(now);
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: self.door.reached(self.own),
@@ -49,7 +57,7 @@ impl Reporter {
             state: if note.is_empty() { AgentState::Running } else { AgentState::Degraded },
             note,
             // texts and numbers: nothing of it can fail to print
-            facts: serde_json::to_value(facts(&now)).unwrap_or_default(),
+            facts: serde_json::to_value(facts(now, &self.window)).unwrap_or_default(),
         }
     }
 
@@ -58,7 +66,6 @@ impl Reporter {
         let mut set = self.sources.files.subscribe();
         let mut turns = interval(LOOK);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = Instant::now();
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -71,21 +78,20 @@ impl Reporter {
                     set.mark_unchanged();
                 }
             }
-            let due = told.elapsed() >= NUMBERS;
+            let (now, at) = (self.sources.overview(), Instant::now());
+            let due = self.window.age(at) >= NUMBERS;
             if due {
                 self.own = self.door.own_address();
+                self.window.turn(&now.apps, at);
             }
-            let report = self.report();
-            let news = out.send_if_modified(|before| {
+            let report = self.of(&now);
+            out.send_if_modified(|before| {
                 let news = if due { *before != report } else { bare(before) != bare(&report) };
                 if news {
                     *before = report;
                 }
                 news
             });
-            if news || due {
-                told = Instant::now();
-            }
         }
     }
 }
@@ -97,6 +103,10 @@ fn bare(report: &Report) -> Report {
     for instance in instances.into_iter().flatten().filter_map(|i| i.as_object_mut()) {
         instance.remove("bytes");
         instance.remove("lag_bytes");
+    }
+    if let Some(facts) = report.facts.as_object_mut() {
+        facts.remove("apps");
+        facts.remove("window_seconds");
     }
     report
 }
@@ -121,7 +131,7 @@ fn note(now: &Overview) -> String {
     parts.join("; ")
 }
 
-fn facts(now: &Overview) -> LogAgentFacts {
+fn facts(now: &Overview, window: &Window) -> LogAgentFacts {
     let sink = now.shipping.as_ref().map(|shipping| {
         let sink = &shipping.sink;
         let failure = sink.last_failure.clone().filter(|_| !sink.works).unwrap_or_default();
@@ -142,7 +152,13 @@ fn facts(now: &Overview) -> LogAgentFacts {
         bytes: instance.bytes,
         lag_bytes: instance.lag_bytes,
     });
-    LogAgentFacts { sink, instances: instances.collect(), left_out: left_out as u64 }
+    LogAgentFacts {
+        sink,
+        instances: instances.collect(),
+        left_out: left_out as u64,
+        apps: window.facts(&now.apps).take(MOST).collect(),
+        window_seconds: window.seconds(),
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +182,7 @@ mod tests {
             dc: String::new(),
             state: AgentState::Running,
             note: note(now),
-            facts: serde_json::to_value(facts(now)).unwrap(),
+            facts: serde_json::to_value(facts(now, &Window::new(Instant::now()))).unwrap(),
         }
     }
 
@@ -197,7 +213,7 @@ mod tests {
             now.instances.insert(key("a", &format!("{n:05}")), instance);
         }
         now.instances.insert(key("z", "runs"), Instance::default());
-        let facts = facts(&now);
+        let facts = facts(&now, &Window::new(Instant::now()));
         assert_eq!((facts.instances.len(), facts.left_out), (MOST, 1));
         assert_eq!(facts.instances.last().unwrap().app.as_str(), "z");
     }
@@ -219,7 +235,7 @@ mod tests {
         };
         let said = note(&now);
         assert!(said.contains("Docker hangs") && said.contains("f1:4141 takes no lines"), "{said}");
-        let sink = facts(&now).sink.unwrap();
+        let sink = facts(&now, &Window::new(Instant::now())).sink.unwrap();
         assert_eq!((sink.kind.as_str(), sink.failure.as_str()), ("flume", "f1:4141: refused"));
         assert!(!said.contains("refused"), "{said}");
     }

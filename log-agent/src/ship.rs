@@ -28,8 +28,8 @@ mod sender;
 pub mod sink;
 pub mod size;
 mod status;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 

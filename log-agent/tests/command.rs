@@ -1,167 +1,70 @@
 //! The built command: exit codes, what it says, signals, its talk with systemd. Nothing outside is needed: no Docker, no Flume.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixDatagram;
+use e2e::command::{Program, Running, Systemd, bare_listing, text, wait_for};
+use e2e::{home, http};
+use rustix::process::Signal;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const LONGEST: Duration = Duration::from_secs(20);
-
-fn log_agent(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_log-agent"));
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("QAE_LOG");
-    command
-}
+const LOG_AGENT: Program = Program(env!("CARGO_BIN_EXE_log-agent"));
 
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = log_agent(args).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    LOG_AGENT.run(args)
 }
 
 /// A config file without neighbours, and directories that go with it.
-struct Home {
-    dir: tempfile::TempDir,
-}
+struct Home(home::Home);
 
 impl Home {
-    fn new(more: &str) -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap() };
-        home.write(more);
-        home
+    /// With this in its last section.
+    fn new(section: &str) -> Self {
+        Self(home::Home::new("log-agent", |dir| config(dir, section)).unwrap())
     }
 
-    fn write(&self, more: &str) {
-        let at = self.dir.path();
-        let (state, root) = (at.join("state"), at.join("volumes"));
-        let text = format!(
-            "[node]\nname = \"t\"\ndocker = \"\"\nstate_dir = {state:?}\n[graphite]\ncarbon = []\n\
-             [log-agent]\nvolumes_root = {root:?}\n{more}\n"
-        );
-        std::fs::write(self.config(), text).unwrap();
-    }
-
-    fn config(&self) -> PathBuf {
-        self.dir.path().join("qae.toml")
+    fn write(&self, section: &str) {
+        self.edit(|_| config(self.dir(), section)).unwrap();
     }
 
     /// A log volume beneath `volumes_root`.
     fn volume(&self, app: &str, instance: &str) -> PathBuf {
-        let dir = self.dir.path().join("volumes").join(app).join(instance);
+        let dir = self.dir().join("volumes").join(app).join(instance);
         std::fs::create_dir_all(&dir).unwrap();
         dir
     }
 
     fn start(&self) -> Running {
-        Running::start(log_agent(&["--config", text(&self.config())]))
+        Running::start(LOG_AGENT.command(&["--config", text(&self.config())]))
     }
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+impl std::ops::Deref for Home {
+    type Target = home::Home;
 
-/// The daemon; killed if a failed test leaves it.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-    said: Vec<String>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.child.kill().unwrap_or_default();
-        self.child.wait().map(drop).unwrap_or_default();
+    fn deref(&self) -> &home::Home {
+        &self.0
     }
 }
 
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let lines = follow(child.stderr.take().unwrap());
-        Self { child, lines, said: Vec::new() }
-    }
-
-    /// Waits for a line of the log that has this in it.
-    fn says(&mut self, wanted: &str) -> String {
-        let deadline = Instant::now() + LONGEST;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left);
-            let line = line.unwrap_or_else(|_| panic!("{wanted:?} was not said: {:#?}", self.said));
-            self.said.push(line.clone());
-            if line.contains(wanted) {
-                return line;
-            }
-        }
-    }
-
-    fn address(&mut self) -> String {
-        let line = self.says("listening on http://");
-        line.rsplit_once("http://").unwrap().1.trim().to_owned()
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// The exit code, within the limit.
-    fn ends(&mut self, within: Duration) -> Option<i32> {
-        let deadline = Instant::now() + within;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "still running: {:#?}", self.said);
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-fn follow(stderr: ChildStderr) -> Receiver<String> {
-    let (send, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if send.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
+fn config(dir: &Path, section: &str) -> String {
+    format!(
+        "[node]\nname = \"t\"\ndocker = \"\"\nstate_dir = {:?}\n[graphite]\ncarbon = []\n\
+         [log-agent]\nvolumes_root = {:?}\n{section}\n",
+        dir.join("state"),
+        dir.join("volumes"),
+    )
 }
 
 /// The answer's status and body; None while nobody answers.
 fn get(address: &str, path: &str) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(LONGEST)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
-}
-
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LONGEST;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let answer = http::get(address, path).ok()?;
+    Some((answer.status, String::from_utf8(answer.body).unwrap()))
 }
 
 /// Waits until `/metrics` has this in it.
 fn shows(address: &str, wanted: &str) {
-    wait_for(wanted, || {
-        get(address, "/metrics").is_some_and(|(_, text)| text.contains(wanted)).then_some(())
-    });
+    wait_for(wanted, || get(address, "/metrics").is_some_and(|(_, text)| text.contains(wanted)));
 }
 
 #[test]
@@ -170,13 +73,10 @@ fn check_prints_a_config_that_reads_back_to_itself() {
     let (code, listing, _) = run(&["--config", text(&home.config()), "--check"]);
     assert_eq!(code, Some(0));
     assert!(listing.contains("keep = \"5m\"  # line 9"), "{listing}");
-    let again = home.dir.path().join("again.toml");
+    let again = home.dir().join("again.toml");
     std::fs::write(&again, &listing).unwrap();
     let (_, second, _) = run(&["--config", text(&again), "--check"]);
-    let bare = |text: &str| -> Vec<String> {
-        text.lines().map(|l| l.split("  # ").next().unwrap_or("").to_owned()).skip(1).collect()
-    };
-    assert_eq!(bare(&listing), bare(&second));
+    assert_eq!(bare_listing(&listing), bare_listing(&second));
 }
 
 #[test]
@@ -195,7 +95,8 @@ fn what_is_wrong_before_the_start_exits_64_and_says_where() {
     }
     assert_eq!(run(&["--nonsense"]).0, Some(64));
     let good = Home::new("");
-    let loud = log_agent(&["--config", text(&good.config())]).env("QAE_LOG", "loud").output();
+    let loud =
+        LOG_AGENT.command(&["--config", text(&good.config())]).env("QAE_LOG", "loud").output();
     assert_eq!(loud.unwrap().status.code(), Some(64));
     assert_eq!(run(&["--version"]), (Some(0), "log-agent 0.1.0\n".to_owned(), String::new()));
 }
@@ -209,7 +110,7 @@ fn an_address_in_foreign_hands_and_a_state_that_cannot_be_written_exit_69() {
     assert_eq!(code, Some(69), "{said}");
     assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
     let home = Home::new("listen = \"127.0.0.1:0\"");
-    std::fs::write(home.dir.path().join("state"), "in the way").unwrap();
+    std::fs::write(home.dir().join("state"), "in the way").unwrap();
     let (code, _, said) = run(&["--config", text(&home.config())]);
     assert!(code == Some(69) && said.contains("set [node] state_dir"), "{said}");
 }
@@ -220,49 +121,29 @@ fn files_are_followed_from_the_start_and_a_stop_is_quick() {
     std::fs::write(home.volume("shop%2Fweb", "a1").join("app.log"), "one\n").unwrap();
     let mut daemon = home.start();
     let address = daemon.address();
-    wait_for("ready", || get(&address, "/readyz").filter(|(status, _)| *status == 200));
+    wait_for("ready", || get(&address, "/readyz").is_some_and(|(status, _)| status == 200));
     assert_eq!(get(&address, "/healthz"), Some((200, "ok\n".to_owned())));
     shows(&address, "qae_log_files{dc=\"dc1\",node=\"t\",app=\"shop/web\"} 1\n");
     std::fs::write(home.volume("shop%2Fweb", "a2").join("app.log"), "one\n").unwrap();
     shows(&address, "qae_log_files{dc=\"dc1\",node=\"t\",app=\"shop/web\"} 2\n");
     assert_eq!(get(&address, "/nowhere").map(|(status, _)| status), Some(404));
     daemon.signal(Signal::TERM);
-    assert_eq!(daemon.ends(Duration::from_secs(10)), Some(0));
-}
-
-/// Reads systemd's side until something is said, within the limit.
-fn until(socket: &UnixDatagram, wanted: &str) -> Vec<String> {
-    let mut heard = Vec::new();
-    let mut buffer = [0; 4096];
-    wait_for(wanted, || {
-        let length = socket.recv(&mut buffer).ok()?;
-        let said = String::from_utf8_lossy(&buffer[..length]).into_owned();
-        heard.push(said);
-        heard.last().is_some_and(|said| said.contains(wanted)).then_some(())
-    });
-    heard
+    assert_eq!(daemon.ends(), Some(0));
 }
 
 #[test]
 fn systemd_is_told_of_start_life_and_end() {
     let home = Home::new("listen = \"127.0.0.1:0\"");
-    let path = home.dir.path().join("notify");
-    let systemd = UnixDatagram::bind(&path).unwrap();
-    systemd.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    // as systemd does it: the watchdog is for the process with that number only
-    let script = "WATCHDOG_PID=$$ exec \"$0\" --config \"$1\"";
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_log-agent"), text(&home.config())]);
-    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "400000");
-    command.stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut daemon = Running::start(command);
-    let start = until(&systemd, "READY=1");
-    assert!(!start.iter().any(|said| said.contains("STOPPING=1")), "{start:?}");
-    until(&systemd, "STATUS=");
-    until(&systemd, "WATCHDOG=1");
+    let mut systemd = Systemd::new(home.dir());
+    let watchdog = Duration::from_millis(400);
+    let mut daemon = Running::start(LOG_AGENT.under_systemd(&home.config(), &systemd, watchdog));
+    systemd.hears("READY=1");
+    assert!(!systemd.heard.contains("STOPPING=1"), "{}", systemd.heard);
+    systemd.hears("STATUS=");
+    systemd.hears("WATCHDOG=1");
     daemon.signal(Signal::TERM);
-    until(&systemd, "STOPPING=1");
-    assert_eq!(daemon.ends(Duration::from_secs(10)), Some(0));
+    systemd.hears("STOPPING=1");
+    assert_eq!(daemon.ends(), Some(0));
     daemon.says("SIGTERM: stopping");
 }
 
@@ -286,5 +167,5 @@ fn a_hangup_brings_a_good_config_and_refuses_a_bad_one() {
     daemon.says("running anew");
     shows(&free, &files(0));
     daemon.signal(Signal::TERM);
-    assert_eq!(daemon.ends(Duration::from_secs(10)), Some(0));
+    assert_eq!(daemon.ends(), Some(0));
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::centre::{TestCentre, eventually, put};
 use crate::change::Change;
+use crate::reconcile::Clusters;
 use crate::store::test_stores;
 use crate::testing::{app, instance};
 use common::api_types::{Entity, EventType, InstanceState, Wanted};
@@ -9,6 +10,7 @@ use common::metric::Style;
 use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 fn wanted(dc: &str, cluster: &str, wanted: Option<u32>) -> Wanted {
     Wanted { dc: dc.into(), cluster: cluster.into(), wanted }
@@ -56,6 +58,14 @@ fn graphite(carbon: Vec<String>) -> Graphite {
     }
 }
 
+async fn nodes(centre: &Centre) -> Nodes {
+    let (clusters, tasks, stop) =
+        (Clusters::new(&[]), TaskTracker::new(), CancellationToken::new());
+    // its own work is not wanted
+    stop.cancel();
+    Nodes::open(centre.clone(), clusters, &tasks, stop).await.unwrap()
+}
+
 fn lines(batch: &Batch) -> Vec<String> {
     String::from_utf8(batch.lines.clone()).unwrap().lines().map(str::to_owned).collect()
 }
@@ -64,18 +74,31 @@ fn lines(batch: &Batch) -> Vec<String> {
 async fn every_app_has_its_counts_and_kills_survive_a_restart() {
     for test in test_stores().await {
         let t = TestCentre::over(&test.store).await;
+        let nodes = nodes(&t.centre).await;
         put(&t.centre, changes()).await;
         put(&t.centre, vec![kill(1), kill(4)]).await;
         let dir = tempfile::tempdir().unwrap();
-        let figures =
-            Figures::open(t.centre.clone(), &graphite(vec!["127.0.0.1:9".into()]), dir.path());
+        let figures = Figures::open(
+            t.centre.clone(),
+            nodes,
+            &graphite(vec!["127.0.0.1:9".into()]),
+            dir.path(),
+        );
         let figures = figures.unwrap().unwrap();
         let mut kept = Kept::new();
         figures.count_kills(&mut kept).await.unwrap();
         let mut batch = Batch::default();
         batch.restart(60);
         let apps = t.centre.read(counted);
-        print(&mut batch, &figures.namers, &apps, kept.loaded.as_ref());
+        let shipped = |lag_bytes, rates| Shipped { lag_bytes, rates };
+        let shipped = BTreeMap::from([(
+            "dc1".to_owned(),
+            BTreeMap::from([
+                (AppId::new("shop/web"), shipped(7, Some((12_500, 50)))),
+                (AppId::new("nobody/knows"), shipped(1, None)),
+            ]),
+        )]);
+        print(&mut batch, &figures.namers, &apps, kept.loaded.as_ref(), &shipped);
         let wanted = "\
             qae.dc2.app.idle.all.instances.running 0 60\n\
             qae.dc2.app.idle.all.instances.healthy 0 60\n\
@@ -87,7 +110,10 @@ async fn every_app_has_its_counts_and_kills_survive_a_restart() {
             qae.dc1.app.shop_web.all.instances.unhealthy 1 60\n\
             qae.dc1.app.shop_web.all.instances.staging 1 60\n\
             qae.dc1.app.shop_web.all.instances.wanted 3 60\n\
-            qae.dc1.app.shop_web.all.oom_kills_total 5 60";
+            qae.dc1.app.shop_web.all.oom_kills_total 5 60\n\
+            qae.dc1.app.shop_web.all.log.lag_bytes 7 60\n\
+            qae.dc1.app.shop_web.all.log.bytes_per_second 12.5 60\n\
+            qae.dc1.app.shop_web.all.log.lines_per_second 0.05 60";
         assert_eq!(lines(&batch).join("\n"), wanted, "{}", test.name);
 
         // another process goes on where this one was
@@ -109,6 +135,7 @@ async fn every_app_has_its_counts_and_kills_survive_a_restart() {
 async fn figures_reach_graphite() {
     let test = test_stores().await.remove(0);
     let t = TestCentre::over(&test.store).await;
+    let nodes = nodes(&t.centre).await;
     put(&t.centre, changes()).await;
     let carbon = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = carbon.local_addr().unwrap().to_string();
@@ -123,7 +150,7 @@ async fn figures_reach_graphite() {
         }
     });
     let dir = tempfile::tempdir().unwrap();
-    let figures = Figures::open(t.centre.clone(), &graphite(vec![address]), dir.path());
+    let figures = Figures::open(t.centre.clone(), nodes, &graphite(vec![address]), dir.path());
     let figures = figures.unwrap().unwrap();
     let stop = CancellationToken::new();
     let sending = tokio::spawn({

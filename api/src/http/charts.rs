@@ -9,6 +9,7 @@ use crate::access::{Caller, Role};
 use crate::charts::graphite::Question;
 use crate::charts::range::Range;
 use crate::charts::{self, Figures, METRICS, Missing, Origin, SERIES, Series, dadvisor, is_metric};
+use crate::nodes::DADVISOR;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -180,15 +181,11 @@ async fn of_instance(
     metrics: &[String],
     range: Range,
 ) -> Result<Vec<charts::Series>, String> {
-    let node = instance.node.as_ref().ok_or("it is not placed on a node yet")?;
     let container =
         instance.container.as_deref().ok_or("its node has not told its container yet")?;
-    let address = api
-        .nodes
-        .address(node, "dadvisor")
-        .ok_or_else(|| format!("no dadvisor of node {} reports", printable(node.as_str())))?;
-    let options = Options { timeout: PATIENCE, ..Options::default() };
-    let base = Url::parse(&format!("http://{address}/")).map_err(|e| e.to_string())?;
+    let way = api.ways.to(DADVISOR, instance)?;
+    let options = api.ways.options(PATIENCE, Options::default().max_body);
+    let base = Url::parse(&way.base).map_err(|e| e.to_string())?;
     let mut series: Vec<Series> = Vec::with_capacity(metrics.len());
     for metric in metrics {
         let url = base.at(&dadvisor::path(container, metric, range));

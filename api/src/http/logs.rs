@@ -2,6 +2,7 @@
 //! nodes. As WebSocket the frames of docs/live-logs.md; else one frame a line (NDJSON), or text for `curl`.
 
 mod answer;
+mod described;
 
 use super::extract::{Asked, Named};
 use super::instances::find;
@@ -21,6 +22,7 @@ use common::ids::AppId;
 use common::moment::Moment;
 use common::printable::printable;
 use common::serve::Problem;
+use described::Streamed;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,12 +79,7 @@ pub struct FilesQuery {
 /// one frame a line, else text. Instances join and leave while it runs.
 #[utoipa::path(get, path = "/v1/apps/{app}/logs/stream", tag = "logs", operation_id = "stream_app_logs",
     params(("app" = String, Path, description = "Its id, percent-encoded", example = "video%2Fapi"), LogsQuery),
-    responses(
-        (status = 101, description = "WebSocket: frames as in docs/live-logs.md, each with its `instance`"),
-        (status = 200, description = "Text, or frames", content(
-            (String = "text/plain", example = "8fda0a1b9bc8 app.log | hello"), (String = "application/x-ndjson"))),
-        (status = 429, description = "`too_many_streams`: this token has as many as it may, or all places are taken"),
-    ))]
+    responses(Streamed))]
 pub async fn of_app(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -111,11 +108,8 @@ pub async fn of_app(
 #[utoipa::path(get, path = "/v1/instances/{instance}/logs/stream", tag = "logs", operation_id = "stream_instance_logs",
     params(("instance" = String, Path, description = "Its key or id, percent-encoded", example = "local%2Fhost-17%2F8fda0a1b9bc8"), LogsQuery),
     responses(
-        (status = 101, description = "WebSocket: frames as in docs/live-logs.md, each with its `instance`"),
-        (status = 200, description = "Text, or frames", content(
-            (String = "text/plain", example = "8fda0a1b9bc8 app.log | hello"), (String = "application/x-ndjson"))),
+        Streamed,
         (status = 409, description = "`ambiguous_id`: several living instances have this id; the detail has their keys"),
-        (status = 429, description = "`too_many_streams`: this token has as many as it may, or all places are taken"),
     ))]
 pub async fn of_instance(
     State(api): State<Arc<Api>>,

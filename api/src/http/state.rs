@@ -9,6 +9,7 @@ use crate::nodes::Nodes;
 use crate::relay::Relay;
 use crate::schedulers::marathon::Marathons;
 use crate::snapshots::Snapshots;
+use crate::ways::Ways;
 use common::moment::Moment;
 use common::serve::Counts;
 use common::systemd::Pulse;
@@ -29,6 +30,8 @@ pub struct Api {
     pub(crate) access: Access,
     /// Reports of agents.
     pub(crate) nodes: Nodes,
+    /// Where agents are asked.
+    pub(crate) ways: Ways,
     /// Live logs through the centre.
     pub(crate) relay: Relay,
     /// Followers of Marathon.

@@ -7,7 +7,8 @@ use super::problem::Refused;
 use super::state::Api;
 use crate::access::token::{invalid, life};
 use crate::access::{Caller, LONGEST_TICKET, NewTicket, OnceKey, Role};
-use crate::relay::Way;
+use crate::nodes::LOG_AGENT;
+use crate::ways::Way;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -124,7 +125,7 @@ pub async fn make(
     let ticket = NewTicket { subject, instances: keys, files, rights, lives };
     let signed = api.access.make_ticket(&caller, ticket, key, Moment::now()).await?;
     let tickets = instances.iter().zip(signed.each);
-    let doors = tickets.map(|(i, ticket)| door(api.relay.way(i), i, ticket)).collect();
+    let doors = tickets.map(|(i, ticket)| door(api.ways.to(LOG_AGENT, i), i, ticket)).collect();
     let (ticket, id, expires) = (signed.ticket, signed.id, signed.expires);
     Ok(created(&MadeTicket { ticket, id, expires, instances: doors }))
 }

@@ -1,6 +1,7 @@
 //! One node: who reports for it, what it said, and since when it says nothing. Pure: the clocks are arguments.
 
 use super::run::Run;
+use super::shipped::Lines;
 use super::{MOST_AGENTS, ReportError, SILENT_AFTER};
 use crate::reconcile::Seen;
 use common::api_types::{Agent, Report};
@@ -54,6 +55,8 @@ pub(super) struct Known {
     pub agent: Agent,
     /// The node's data centre, as it says.
     pub dc: String,
+    /// What it ships; nothing but for a log-agent.
+    pub lines: Lines,
     /// Last report by the monotonic clock.
     pub seen: Duration,
     /// Likewise by the wall clock.

@@ -3,7 +3,8 @@
 use super::entry::{Known, Now, Verdict};
 use super::rows::{self, Row};
 use super::run::Run;
-use super::{DADVISOR, Entry, Nodes, ReportError, lock};
+use super::shipped::Lines;
+use super::{DADVISOR, Entry, LOG_AGENT, Nodes, ReportError, lock};
 use crate::centre::Origin;
 use crate::reconcile::{self, MOST_CONTAINERS, NodeReport, Seen, Told};
 use common::api_types::{Agent, DadvisorFacts, Report};
@@ -53,6 +54,7 @@ async fn whole_report(
         DADVISOR => Some(Arc::new(seen(nodes, &report)?)),
         _ => None,
     };
+    let lines = lines(&work.agent, &report)?;
     let agent = lock(&entry.node).shown(&work.agent, &report);
     let committed = commit(nodes, entry, work, &agent, &report.dc, seen.clone()).await;
     if let Err(error) = committed {
@@ -70,6 +72,7 @@ async fn whole_report(
             digest: work.digest.clone(),
             agent,
             dc: report.dc,
+            lines,
             seen: before.map_or(work.now.mono, |k| k.seen.max(work.now.mono)),
             seen_at: before.map_or(work.now.wall, |k| k.seen_at.max(work.now.wall)),
             stored_at: work.now.wall,
@@ -219,6 +222,11 @@ fn check(report: &mut Report) -> Result<(), ReportError> {
         report.note = plain.take(LONGEST_NOTE).collect();
     }
     Ok(())
+}
+
+/// What an agent ships.
+pub(super) fn lines(agent: &str, report: &Report) -> Result<Lines, ReportError> {
+    if agent == LOG_AGENT { Lines::read(report) } else { Ok(Lines::default()) }
 }
 
 /// dadvisor's facts.

@@ -143,6 +143,8 @@ fn enter(nodes: &Nodes, row: &Row, then: Now) -> Result<Option<(Arc<Entry>, Repo
         digest: row.digest.clone(),
         agent,
         dc: report.dc.clone(),
+        // taken when it was reported: what cannot be read by now is told anew within a minute
+        lines: judge::lines(&row.agent, &report).unwrap_or_default(),
         seen: then.mono,
         seen_at: row.last_seen,
         stored_at: row.last_seen,

@@ -159,6 +159,29 @@ pub struct LogAgentFacts {
     /// Instances left out of the list, for it is too long.
     #[serde(default)]
     pub left_out: u64,
+    /// Apps that are shipped from this node; none without a sink.
+    #[serde(default)]
+    pub apps: Vec<LogAppFact>,
+    /// How long a time the counts of `apps` are of; 0 while there are none.
+    #[serde(default)]
+    pub window_seconds: u64,
+}
+
+/// How one app is shipped from this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LogAppFact {
+    /// The app.
+    pub app: AppId,
+    /// Bytes of its files that are not acknowledged yet.
+    #[serde(default)]
+    pub lag_bytes: u64,
+    /// Bytes acknowledged in the window; null until the first one is over, and of an app that came since.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+    /// Likewise events: lines, parts of cut lines, joined lines.
+    #[serde(default)]
+    pub lines: Option<u64>,
 }
 
 /// Where lines go, and whether they do.

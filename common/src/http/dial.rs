@@ -29,7 +29,8 @@ pub(super) async fn connect(url: &Url, options: &Options) -> Result<Box<dyn Wire
     if !url.tls() {
         return Ok(Box::new(stream));
     }
-    let untrusted = |cause| Error::Tls { url: url.to_string(), cause };
+    let untrusted =
+        |cause| Error::Tls { url: url.to_string(), cause, ca_setting: options.ca_setting };
     let client = match &options.tls {
         Some(client) => client.clone(),
         None => tls::Client::system().map_err(|e| untrusted(io::Error::other(e)))?,

@@ -24,12 +24,14 @@ pub enum Error {
         cause: io::Error,
     },
     /// Connected, but not to somebody who proves to be who is meant.
-    #[error("{url}: no TLS: {cause}{}", tls::hint(cause))]
+    #[error("{url}: no TLS: {cause}{}", tls::hint(cause, ca_setting))]
     Tls {
         /// What was asked.
         url: String,
         /// rustls' word.
         cause: io::Error,
+        /// As in [`super::Options`].
+        ca_setting: &'static str,
     },
     /// The call took too long.
     #[error("{url}: no answer within {}", humantime::format_duration(*after))]

@@ -44,7 +44,7 @@ impl Client {
         if taken == 0 {
             let why = found.errors.first().map_or("there are none".to_owned(), ToString::to_string);
             tracing::error!(
-                "no certificates of authorities on this system ({why}): every https:// address is refused; install ca-certificates or name a `ca_file`"
+                "no certificates of authorities on this system ({why}): every https:// address is refused; install ca-certificates or name a file of authorities (`ca_file`, `agents_ca`)"
             );
         }
         let client = Self::trusting(roots).map_err(Error::Setup)?;

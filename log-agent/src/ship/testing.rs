@@ -1,11 +1,9 @@
-//! Peers that speak Flume's wire, for tests and measurements: one that plays every answer a Flume can give, and one that only takes.
+//! A peer that speaks Flume's wire, for tests: it plays every answer a Flume can give.
 
 mod double;
-mod null;
 mod talk;
 
 pub use double::{Double, Play, Shake, Stored};
-pub use null::Null;
 
 use super::avro::{Malformed, Reader};
 use std::io::{self, Read};

@@ -8,4 +8,5 @@ mod flood;
 mod hostile;
 mod page;
 mod scene;
+mod tls;
 mod torture;

@@ -16,7 +16,8 @@ pub struct Scene {
     pub home: log_agent::Home,
     /// The container's app.
     pub app: String,
-    _centre: centre::Home,
+    /// Its config and state.
+    pub centre_home: centre::Home,
     _dadvisor: (dadvisor::Home, dadvisor::Dadvisor),
     _token: NamedTempFile,
 }
@@ -24,8 +25,13 @@ pub struct Scene {
 impl Scene {
     /// Of this name, with more lines of `[log-agent]`.
     pub fn new(name: &str, more: &str) -> Result<Self> {
+        Self::with(name, more, "", &centre::Settings::default())
+    }
+
+    /// Likewise, with more lines of both agents' `[node]`, and with the centre's settings.
+    pub fn with(name: &str, more: &str, node: &str, settings: &centre::Settings) -> Result<Self> {
         let docker = Docker::system(name)?;
-        let home = centre::Home::new(&centre::Settings::default())?;
+        let home = centre::Home::new(settings)?;
         let centre = home.start()?;
         let token = NamedTempFile::new()?;
         fs::write(token.path(), centre.node_token("e2e")?)?;
@@ -33,18 +39,21 @@ impl Scene {
         let api = format!("[api]\nurl = \"http://{address}\"\ntoken_file = {:?}\n", token.path());
         let seen = dadvisor::Settings { more: api.clone(), ..dadvisor::Settings::default() };
         let seen = dadvisor::Home::new(&seen)?;
+        let and_node = |text: &str| text.replacen("[node]\n", &format!("[node]\n{node}"), 1);
+        seen.edit(and_node)?;
         let running = seen.start()?;
         let agent = log_agent::Home::new(&log_agent::Settings {
             docker: SOCKET.into(),
             more: format!("{more}\n{api}"),
             ..log_agent::Settings::default()
         })?;
+        agent.edit(and_node)?;
         Ok(Self {
             docker,
             centre,
             home: agent,
             app: format!("e2e/{name}{}", std::process::id()),
-            _centre: home,
+            centre_home: home,
             _dadvisor: (seen, running),
             _token: token,
         })

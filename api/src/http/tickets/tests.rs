@@ -1,6 +1,7 @@
 use super::*;
-use crate::relay::{AGENT, way};
+use crate::nodes::LOG_AGENT;
 use crate::testing;
+use crate::ways::way;
 use crate::world::World;
 use common::api_types::{Agent, Entity, Node};
 use common::ids::Cursor;
@@ -14,7 +15,7 @@ fn door_at(address: &str, silent: bool) -> Door {
 fn door_of(address: &str, tls: bool, silent: bool) -> Door {
     let mut world = World::new(Cursor { epoch: "e".into(), seq: 0 });
     let agent = Agent {
-        name: AGENT.into(),
+        name: LOG_AGENT.into(),
         version: "1".into(),
         address: address.into(),
         tls,
@@ -25,7 +26,7 @@ fn door_of(address: &str, tls: bool, silent: bool) -> Door {
     let node = Node { agents: vec![agent], ..testing::node("h1", &[false]) };
     world.put(Entity::Node(node));
     let instance = testing::instance("c/web 1#", "shop/web", Some("h1"));
-    door(way(&world, &instance, None), &instance, "qtk1.t".into())
+    door(way(&world, LOG_AGENT, &instance, None), &instance, "qtk1.t".into())
 }
 
 #[test]
@@ -51,7 +52,9 @@ fn no_agents_word_becomes_another_link() {
     let world = World::new(Cursor { epoch: "e".into(), seq: 0 });
     let why = |node| {
         let instance = testing::instance("c/a", "a", node);
-        door(way(&world, &instance, None), &instance, String::new()).why.unwrap_or_default()
+        door(way(&world, LOG_AGENT, &instance, None), &instance, String::new())
+            .why
+            .unwrap_or_default()
     };
     assert!(why(None).contains("not placed") && why(Some("h9")).contains("h9"));
 }

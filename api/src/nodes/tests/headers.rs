@@ -26,6 +26,7 @@ fn known(agent: &str, run: &str, seconds: u64) -> Known {
             silent: false,
         },
         dc: "dc1".into(),
+        lines: Default::default(),
         seen: now(seconds).mono,
         seen_at: now(seconds).wall,
         stored_at: now(seconds).wall,

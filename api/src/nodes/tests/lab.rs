@@ -8,6 +8,7 @@ use crate::reconcile::tests::lab::{at, clusters};
 use crate::store::{Store, TestStore};
 use common::api_types::{AgentState, DadvisorFacts, Event, EventType, Instance, Report, digest};
 use common::ids::NodeName;
+use serde_json::json;
 use std::time::Duration;
 
 pub(crate) struct Lab {
@@ -108,6 +109,15 @@ impl Lab {
 
 /// dadvisor of `n1` on machine `aa`.
 pub(crate) const N1: (&str, &str, &str) = ("n1", "dadvisor", "aa.1000.x");
+
+/// A log-agent's report in `dc2`, of one app.
+pub(crate) fn ships(app: &str, lag_bytes: u64) -> Report {
+    let app = json!({"app": app, "lag_bytes": lag_bytes, "bytes": 600, "lines": 60});
+    Report {
+        facts: json!({"window_seconds": 60, "apps": [app]}),
+        ..report(&DadvisorFacts::default())
+    }
+}
 
 /// dadvisor's report in `dc2`, where Docker is alone.
 pub(crate) fn report(facts: &DadvisorFacts) -> Report {

@@ -18,9 +18,12 @@ async fn what_one_process_was_told_the_other_knows() {
         a.tell(N1, &first).await;
         a.tell(N1, &report(&facts(1, vec![killed.clone()], vec![]))).await;
         a.pass(1).await;
+        a.tell(("n1", "log-agent", "aa.1.y"), &ships("web", 5)).await;
+        a.pass(1).await;
         b.clock = 6;
         let since = b.now().wall.before(std::time::Duration::from_secs(120));
         load::take_over(&b.nodes, since, b.now()).await.unwrap();
+        assert_eq!(b.nodes.shipped(), a.nodes.shipped());
         assert_eq!(b.nodes.facts(&NodeName::new("n1")).unwrap().facts().containers.len(), 1);
         // the agent comes to the other process: its digest is known, and nothing is told twice
         assert!(!b.tell(N1, &report(&facts(1, vec![killed.clone()], vec![]))).await);

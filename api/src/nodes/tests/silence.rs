@@ -1,4 +1,5 @@
 use super::lab::*;
+use crate::nodes::Shipped;
 use crate::nodes::entry::Now;
 use crate::reconcile::tests::lab::{container, ended, facts};
 use crate::store::test_stores;
@@ -6,6 +7,7 @@ use common::api_types::EventType::*;
 use common::api_types::Report;
 use common::ids::{AppId, NodeName};
 use common::moment::Moment;
+use std::collections::BTreeMap;
 
 #[tokio::test]
 async fn three_missed_reports_are_silence_and_one_ends_it() {
@@ -31,6 +33,32 @@ async fn three_missed_reports_are_silence_and_one_ends_it() {
         assert!(!lab.tell(N1, &first).await, "the digest is still known");
         assert!(!lab.silent("n1"));
         assert_eq!(lab.kinds().await.last(), Some(&NodeChanged));
+        lab.t.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_shipped_is_summed_over_the_nodes_that_are_not_silent() {
+    for test in test_stores().await {
+        let mut lab = Lab::over(&test.store).await;
+        let (one, two) = (("n1", "log-agent", "aa.1.x"), ("n2", "log-agent", "bb.1.x"));
+        lab.tell(one, &ships("web", 5)).await;
+        lab.tell(two, &ships("web", 7)).await;
+        // whatever another agent says is no word on logs
+        lab.tell(("n1", "dadvisor", "aa.1.y"), &report(&facts(1, vec![], vec![]))).await;
+        let sum = |lag_bytes, nodes: u64| {
+            let rates = Some((nodes * 10_000, nodes * 1_000));
+            let apps = BTreeMap::from([(AppId::new("web"), Shipped { lag_bytes, rates })]);
+            BTreeMap::from([("dc2".to_owned(), apps)])
+        };
+        assert_eq!(lab.nodes.shipped(), sum(12, 2), "{}", test.name);
+        lab.pass(1).await;
+        let (_test, mut lab) = lab.restart(test).await;
+        assert_eq!(lab.nodes.shipped(), sum(12, 2));
+        lab.pass(29).await;
+        lab.tell(two, &ships("web", 9)).await;
+        lab.pass(2).await;
+        assert_eq!(lab.nodes.shipped(), sum(9, 1));
         lab.t.end().await;
     }
 }

@@ -88,7 +88,7 @@ fn unlike(error: &io::Error) -> Option<String> {
             "it does not speak TLS there: leave `flume_tls` out, or set `ssl = true` at its source"
                 .into()
         }
-        _ => format!("{error}{}", common::tls::hint(error)),
+        _ => format!("{error}{}", common::tls::hint(error, "flume_ca_file")),
     })
 }
 

@@ -1,9 +1,9 @@
 //! How fast: run by hand in release, `cargo test --release -p log-agent --lib speed -- --ignored --nocapture`.
 
 use super::super::Limits;
-use super::super::testing::Null;
 use super::flume::flume;
 use super::*;
+use e2e::logs::null_flume;
 use std::io::BufWriter;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -64,6 +64,12 @@ fn ship(dir: &tempfile::TempDir, limits: Limits, sink: Box<dyn Sink>) -> (Files,
     (files, shipper)
 }
 
+/// Where one listens that takes everything and keeps nothing, until the process ends.
+fn null_peer() -> String {
+    let any = "127.0.0.1:0".parse().unwrap();
+    null_flume::listen(any, &Arc::default(), None).unwrap().to_string()
+}
+
 fn one_file(what: &str, limits: Limits, sink: Box<dyn Sink>) {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("volume")).unwrap();
@@ -106,8 +112,8 @@ fn one_file_at_full_speed() {
     for events in [1_000, 2_000, 5_000] {
         let limits = Limits { events, bytes: 2 << 20 };
         one_file(&format!("no wire, {events} a batch"), limits, Box::<Nothing>::default());
-        let peer = Null::start().unwrap();
-        one_file(&format!("wire, {events} a batch"), limits, Box::new(flume(peer.address())));
+        let peer = null_peer();
+        one_file(&format!("wire, {events} a batch"), limits, Box::new(flume(peer)));
     }
 }
 
@@ -116,8 +122,8 @@ fn one_file_at_full_speed() {
 fn a_quiet_file() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("volume")).unwrap();
-    let peer = Null::start().unwrap();
-    let sink = Box::new(flume(peer.address()));
+    let peer = null_peer();
+    let sink = Box::new(flume(peer));
     let (files, shipper) = ship(&dir, Limits::default(), sink);
     let path = dir.path().join("volume/app.log");
     let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
