@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) woken: Woken,
     pub(crate) bell: Arc<discover::Bell>,
     pub(crate) rounds: AtomicU64,
+    pub(crate) overflows: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -82,6 +83,7 @@ impl Files {
             set: watch::Sender::new(0),
             bell: Arc::new(discover::Bell::new()?),
             rounds: AtomicU64::new(0),
+            overflows: AtomicU64::new(0),
             thread: Mutex::new(None),
         });
         let thread = discover::start(shared.clone(), known)?;
@@ -144,6 +146,17 @@ impl Files {
     /// How often the following thread has looked round: at least every [`Pace::rescan`], or it hangs.
     pub fn rounds(&self) -> u64 {
         self.0.rounds.load(Ordering::Relaxed)
+    }
+
+    /// How often the kernel dropped notices, since more came than it keeps; each time everything was looked at.
+    pub fn overflows(&self) -> u64 {
+        self.0.overflows.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the following thread from its next round as long as the guard is there.
+    #[cfg(test)]
+    pub(crate) fn paused(&self) -> MutexGuard<'_, Shown> {
+        self.0.shown()
     }
 
     /// Whether the following thread ended by itself, which it never should.

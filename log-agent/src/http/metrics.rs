@@ -37,6 +37,8 @@ pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
     viewing(&mut own, &now.live);
     let rounds = face.sources.files.rounds();
     own.one("rounds_total", "Times files were looked at.", Value::Int(rounds));
+    let help = "Times the kernel dropped notices of files, for there were too many; everything was looked at.";
+    own.one("notice_overflows_total", help, Value::Int(face.sources.files.overflows()));
     own.http(&face.counts);
     own.carbon(&face.sources.carbon.status());
     if let Some(center) = &face.center {
