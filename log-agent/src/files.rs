@@ -10,9 +10,12 @@ pub use woken::Woken;
 
 use crate::discover;
 use crate::identity::{Identity, Mark};
+use crate::losses::Losses;
 use crate::name::FileName;
 use crate::source::{Source, SourceId};
 use crate::volume::{InstanceKey, Volume};
+use common::api_types::LogLossFact;
+use common::moment::Moment;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
@@ -58,6 +61,7 @@ pub(crate) struct Shown {
     pub(crate) sources: BTreeMap<SourceId, Arc<Source>>,
     pub(crate) figures: Vec<VolumeFigures>,
     pub(crate) gaps: VecDeque<Gap>,
+    pub(crate) losses: Losses,
     /// To be let go, whatever of it was acknowledged.
     pub(crate) given_up: Vec<SourceId>,
 }
@@ -141,6 +145,23 @@ impl Files {
     /// Takes the gaps that came since the last call: bytes nobody will read any more. Each is also in the figures of its volume.
     pub fn take_gaps(&self) -> Vec<Gap> {
         self.0.shown().gaps.drain(..).collect()
+    }
+
+    /// Goes on with the accounts of what was lost as they were kept.
+    pub(crate) fn begin_losses(&self, kept: Vec<LogLossFact>) {
+        self.0.shown().losses = Losses::new(kept);
+    }
+
+    /// What was lost to shipping, by app and instance, after a number that grows with every loss.
+    pub(crate) fn losses(&self, now: Moment) -> (u64, Vec<LogLossFact>) {
+        let losses = &self.0.shown().losses;
+        (losses.revision(), losses.all(now))
+    }
+
+    /// As if a file had lost so much.
+    #[cfg(test)]
+    pub(crate) fn lost(&self, of: &InstanceKey, why: Why, bytes: u64, file: String, now: Moment) {
+        self.0.shown().losses.enter(of, why, bytes, file, now);
     }
 
     /// How often the following thread has looked round: at least every [`Pace::rescan`], or it hangs.

@@ -134,6 +134,14 @@ impl FileName {
         }
         out
     }
+
+    /// Likewise, behind the name of its volume, where the instance has several.
+    pub fn shown_within(&self, volume: &str) -> String {
+        match Self::new(volume.trim_matches('/')) {
+            Ok(volume) => format!("{}/{}", volume.shown(), self.shown()),
+            Err(_) => self.shown(),
+        }
+    }
 }
 
 fn escape(out: &mut String, bytes: &[u8]) {

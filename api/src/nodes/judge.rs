@@ -3,8 +3,9 @@
 use super::entry::{Known, Now, Verdict};
 use super::rows::{self, Row};
 use super::run::Run;
-use super::{DADVISOR, Entry, Nodes, ReportError, lock};
+use super::{DADVISOR, Entry, Nodes, ReportError, lock, lost};
 use crate::centre::Origin;
+use crate::change::Change;
 use crate::reconcile::{self, MOST_CONTAINERS, NodeReport, Seen, Told};
 use common::api_types::{Agent, DadvisorFacts, Report};
 use common::ids::NodeName;
@@ -53,8 +54,13 @@ async fn whole_report(
         DADVISOR => Some(Arc::new(seen(nodes, &report)?)),
         _ => None,
     };
+    let losses = lost::read(&work.agent, &report)?;
+    let notes = match &losses {
+        Some(losses) => lost::notes(nodes, entry, &report.dc, losses).await?,
+        None => Vec::new(),
+    };
     let agent = lock(&entry.node).shown(&work.agent, &report);
-    let committed = commit(nodes, entry, work, &agent, &report.dc, seen.clone()).await;
+    let committed = commit(nodes, entry, work, &agent, &report.dc, seen.clone(), notes).await;
     if let Err(error) = committed {
         // the view has it, the world may not: nothing but the whole report will do
         lock(&entry.node).forget_digest(&work.agent);
@@ -81,6 +87,9 @@ async fn whole_report(
             node.judged = Some(seen);
             node.own = true;
         }
+        if losses.is_some() {
+            node.lost = losses;
+        }
         row
     };
     lock(&nodes.inner.unwritten).insert((entry.name.clone(), work.agent.clone()), row);
@@ -94,6 +103,7 @@ async fn commit(
     agent: &Agent,
     dc: &str,
     seen: Option<Arc<Seen>>,
+    notes: Vec<Change>,
 ) -> Result<(), ReportError> {
     let (prior, own) = {
         let node = lock(&entry.node);
@@ -121,6 +131,7 @@ async fn commit(
             let report = NodeReport { node, seen, prior, told: &told, now };
             changes.extend(reconcile::node(world, &view, &report));
         }
+        changes.extend(notes.iter().cloned());
         changes
     };
     nodes.inner.centre.change(origin, decide).await?;
