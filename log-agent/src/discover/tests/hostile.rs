@@ -298,15 +298,17 @@ fn quiet_files_beyond_the_limit_are_closed_and_opened_again() {
 fn of_docker_s_own_files_only_the_log_is_read() {
     let settings = Settings { include: vec!["*.nothing".into()], ..quick() };
     let lab = Lab::with(settings);
+    let dir = lab.path("");
+    let docker = Volume { form: Form::DockerJson, ..volume(&dir, "one") };
+    lab.files.set_volumes(Arc::new(vec![docker.clone()]));
+    let form = |lab: &Lab| lab.files.figures().first().map(|f| f.volume.form);
+    lab.until("Docker's", |lab| form(lab) == Some(Form::DockerJson));
     let id = "a".repeat(64);
     for name in [format!("{id}-json.log"), format!("{id}-json.log.1"), "config.v2.json".into()] {
         lab.append(&name, &format!("{name}\n"));
     }
     fs::create_dir(lab.path("mounts")).unwrap();
     lab.append("mounts/x-json.log", "secret\n");
-    let dir = lab.path("");
-    let docker = Volume { form: Form::DockerJson, ..volume(&dir, "one") };
-    lab.files.set_volumes(Arc::new(vec![docker.clone()]));
     lab.until("found", |lab| lab.files.all().len() == 2);
     lab.until("refused", |lab| lab.refused("excluded") == 2);
     // not even if its inode is remembered from when the directory was an ordinary volume
