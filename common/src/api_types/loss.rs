@@ -90,6 +90,7 @@ impl LogLossFact {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn account(since: u64, reasons: &[(&str, u64, u64)]) -> LogLossFact {
         let reasons = reasons.iter().map(|(reason, gaps, bytes)| {
@@ -119,5 +120,34 @@ mod tests {
         assert_eq!(first.beyond([&second]), None, "a late report of an earlier state");
         // an account that began anew is all news
         assert_eq!(account(6, &[("quota", 1, 9)]).beyond([&second]).unwrap().bytes, 9);
+    }
+
+    proptest! {
+        /// Whatever reports are missed, repeated or come late, and however often what was told last is forgotten but for its event: the sum
+        /// of what is told is the account.
+        #[test]
+        fn every_loss_is_told_once(steps in prop::collection::vec((0..3_u8, 0..2_usize, 1..100_u64), 1..40)) {
+            let mut now = account(1, &[]);
+            let (mut prior, mut event): (Option<LogLossFact>, Option<LogLossFact>) = (None, None);
+            let mut told = Lost::default();
+            for (step, reason, bytes) in steps.into_iter().chain([(1, 0, 1)]) {
+                match step {
+                    0 => {
+                        let lost = now.reasons.entry(["quota", "closed"][reason].into()).or_default();
+                        *lost = lost.and(Lost { gaps: 1, bytes });
+                    }
+                    1 => {
+                        if let Some(gap) = now.beyond(prior.iter().chain(&event)) {
+                            told = told.and(Lost { gaps: gap.gaps, bytes: gap.bytes });
+                            event = Some(gap.account);
+                        }
+                        prior = Some(now.clone());
+                    }
+                    _ => prior = None,
+                }
+            }
+            let all = now.reasons.values().fold(Lost::default(), |all, lost| all.and(*lost));
+            prop_assert_eq!(told, all);
+        }
     }
 }
