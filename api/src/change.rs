@@ -14,7 +14,7 @@ pub enum Change {
     Forget(Entity),
     /// Something happened that changes no entity.
     Note {
-        /// `oom_killed`, `ticket_used`.
+        /// `oom_killed`, `log_gap`, `ticket_used`.
         kind: EventType,
         /// What it is about.
         subject: String,

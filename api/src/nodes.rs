@@ -20,6 +20,7 @@ mod error;
 mod forget;
 mod judge;
 mod load;
+mod lost;
 pub(crate) mod rows;
 mod run;
 mod shipped;

@@ -2,7 +2,7 @@
 //!
 //! An app is in scope of `apps`, `upstreams` and `all`; an instance of `upstreams`, `all`, `instances:<glob>` of its app and
 //! `node:<name>` of its node; a node of `all` and `node:<name>`. What happened to an instance without changing it (`oom_killed`,
-//! `ticket_used`) is where the instance is, but for `upstreams`, which has no use for it. A token for some apps hides the others' apps
+//! `log_gap`, `ticket_used`) is where the instance is, but for `upstreams`, which has no use for it. A token for some apps hides the others' apps
 //! and instances under every topic; nodes it does not hide.
 
 mod globs;
@@ -153,7 +153,9 @@ impl About {
             EventType::InstanceChanged | EventType::HealthChanged | EventType::InstanceGone => {
                 What::Instance
             }
-            EventType::OomKilled | EventType::TicketUsed | EventType::Other => What::Note,
+            EventType::OomKilled | EventType::LogGap | EventType::TicketUsed | EventType::Other => {
+                What::Note
+            }
         };
         let (app, node) = match what {
             What::App => (Some(event.subject.as_str()), None),

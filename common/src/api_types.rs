@@ -13,6 +13,7 @@ mod entity;
 mod event;
 mod instance;
 pub mod live;
+mod loss;
 mod node;
 mod report;
 mod snapshot;
@@ -22,6 +23,7 @@ pub use app::{App, AppDc, AppSpec, Wanted};
 pub use entity::{Entity, Kind};
 pub use event::{Effect, Event, EventType};
 pub use instance::{Backend, Exit, Instance, InstanceState};
+pub use loss::{LOST, LogGap, LogLossFact, Lost, MOST_LOSSES};
 pub use node::{Agent, AgentState, Node, NodeStatus};
 pub use report::{
     ContainerFact, DadvisorFacts, EndedFact, HEADER_DIGEST, HEADER_RUN, LogAgentFacts, LogAppFact,

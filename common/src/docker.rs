@@ -41,6 +41,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Where the last good copy is kept; its directory exists.
     pub last_good: Option<PathBuf>,
+    /// Whether the engine is asked where its data is, once for each connection.
+    pub asks_root: bool,
 }
 
 impl Default for Settings {
@@ -51,6 +53,7 @@ impl Default for Settings {
             resync: Duration::from_secs(30),
             timeout: Duration::from_secs(5),
             last_good: None,
+            asks_root: false,
         }
     }
 }
@@ -85,6 +88,9 @@ pub struct Inventory {
     /// Whether every container that runs is above: false until each one of the first list has been looked at. Who is missing then has
     /// not ended.
     pub whole: bool,
+    /// Where the engine keeps its data, by its own word and if [`Settings::asks_root`]: known before any container that was not known
+    /// from the last good copy, and kept while the engine is away.
+    pub root: Option<PathBuf>,
     /// Grows with every change of the above.
     pub revision: u64,
 }

@@ -49,6 +49,7 @@ pub fn volumes(config: &Config) -> Result<volumes::Settings, Error> {
         socket: socket.clone(),
         rules: rules.clone(),
         last_good: Some(state.join("containers.json")),
+        asks_root: true,
         ..docker::Settings::default()
     });
     let mesos = config

@@ -23,6 +23,7 @@ mod watches;
 
 use crate::files::{Gap, Known, Limits, Shared, VolumeFigures, Why};
 use crate::source::{Source, SourceId};
+use common::moment::Moment;
 use copies::Heads;
 use memory::Memory;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
@@ -268,7 +269,9 @@ impl Follower {
             );
         }
         let gap = Gap { source: source.id(), volume: vol.owner.clone(), from, to, why };
+        let file = source.name().shown_within(&vol.owner.name);
         let mut shown = self.shared.shown();
+        shown.losses.enter(&vol.owner.instance, why, to - from, file, Moment::now());
         if shown.gaps.len() == GAPS {
             shown.gaps.pop_front();
         }

@@ -10,9 +10,12 @@ pub use woken::Woken;
 
 use crate::discover;
 use crate::identity::{Identity, Mark};
+use crate::losses::Losses;
 use crate::name::FileName;
 use crate::source::{Source, SourceId};
 use crate::volume::{InstanceKey, Volume};
+use common::api_types::LogLossFact;
+use common::moment::Moment;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
@@ -45,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) woken: Woken,
     pub(crate) bell: Arc<discover::Bell>,
     pub(crate) rounds: AtomicU64,
+    pub(crate) overflows: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -57,6 +61,7 @@ pub(crate) struct Shown {
     pub(crate) sources: BTreeMap<SourceId, Arc<Source>>,
     pub(crate) figures: Vec<VolumeFigures>,
     pub(crate) gaps: VecDeque<Gap>,
+    pub(crate) losses: Losses,
     /// To be let go, whatever of it was acknowledged.
     pub(crate) given_up: Vec<SourceId>,
 }
@@ -83,6 +88,7 @@ impl Files {
             set: watch::Sender::new(0),
             bell,
             rounds: AtomicU64::new(0),
+            overflows: AtomicU64::new(0),
             thread: Mutex::new(None),
         });
         let thread = discover::start(shared.clone(), known)?;
@@ -147,9 +153,37 @@ impl Files {
         self.0.bell.kept()
     }
 
+    /// Goes on with the accounts of what was lost as they were kept.
+    pub(crate) fn begin_losses(&self, kept: Vec<LogLossFact>) {
+        self.0.shown().losses = Losses::new(kept);
+    }
+
+    /// What was lost to shipping, by app and instance, after a number that grows with every loss.
+    pub(crate) fn losses(&self, now: Moment) -> (u64, Vec<LogLossFact>) {
+        let losses = &self.0.shown().losses;
+        (losses.revision(), losses.all(now))
+    }
+
+    /// As if a file had lost so much.
+    #[cfg(test)]
+    pub(crate) fn lost(&self, of: &InstanceKey, why: Why, bytes: u64, file: String, now: Moment) {
+        self.0.shown().losses.enter(of, why, bytes, file, now);
+    }
+
     /// How often the following thread has looked round: at least every [`Pace::rescan`], or it hangs.
     pub fn rounds(&self) -> u64 {
         self.0.rounds.load(Ordering::Relaxed)
+    }
+
+    /// How often the kernel dropped notices, since more came than it keeps; each time everything was looked at.
+    pub fn overflows(&self) -> u64 {
+        self.0.overflows.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the following thread from its next round as long as the guard is there.
+    #[cfg(test)]
+    pub(crate) fn paused(&self) -> MutexGuard<'_, Shown> {
+        self.0.shown()
     }
 
     /// Whether the following thread ended by itself, which it never should.

@@ -24,6 +24,7 @@ mod http;
 pub mod identity;
 pub mod lines;
 pub mod live;
+pub mod losses;
 mod measure;
 pub mod name;
 pub mod overview;
@@ -44,6 +45,7 @@ use common::tls;
 use config::Config;
 use http::Face;
 use live::Live;
+use losses::Keeper;
 use overview::{Finding, Sources};
 use ship::journal::JournalError;
 use std::io;
@@ -122,6 +124,8 @@ pub async fn run(
     let tasks = TaskTracker::new();
     let (shipping, known) = assemble::shipping(&config)?;
     let files = assemble::files(&config, known)?;
+    let losses = Arc::new(Keeper::open(state.join("losses.json"), files.clone()));
+    tasks.spawn(Arc::clone(&losses).run(stop.token.clone()));
     let found = volumes::watch(assemble::volumes(&config)?, &tasks, &stop.token);
     tasks.spawn(assemble::hand_over(found.volumes.clone(), files.clone(), stop.token.clone()));
     let shipper = assemble::shipper(&config, shipping, &files)?;
@@ -132,8 +136,15 @@ pub async fn run(
     let (counts, pulse) = (Arc::new(Counts::default()), Arc::new(Pulse::default()));
     let finding =
         Finding { figures: found.figures, engine: found.engine, docker: found.docker_stats };
-    let sources =
-        Sources { finding, files, shipper, retention, live: live.clone(), carbon: carbon.clone() };
+    let sources = Sources {
+        finding,
+        files,
+        shipper,
+        retention,
+        live: live.clone(),
+        carbon: carbon.clone(),
+        losses,
+    };
     let center = assemble::center(&config, sources.clone(), address, &tasks, &stop.token)?;
     let face = Face::new(&config, sources.clone(), pulse.clone(), counts.clone(), center);
     let scheme = if config.certificate().is_some() { "https" } else { "http" };

@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// Longest name, in bytes.
 pub const LONGEST: usize = 4_096;
+/// How names of compressed files end.
+pub const COMPRESSED: [&str; 6] = [".gz", ".zst", ".xz", ".bz2", ".lz4", ".zip"];
 /// Most directories and the file itself.
 pub const DEEPEST: usize = 16;
 /// Longest part, the kernel's own limit.
@@ -131,6 +133,14 @@ impl FileName {
             escape(&mut out, chunk.invalid());
         }
         out
+    }
+
+    /// Likewise, behind the name of its volume, where the instance has several.
+    pub fn shown_within(&self, volume: &str) -> String {
+        match Self::new(volume.trim_matches('/')) {
+            Ok(volume) => format!("{}/{}", volume.shown(), self.shown()),
+            Err(_) => self.shown(),
+        }
     }
 }
 

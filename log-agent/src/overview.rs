@@ -2,11 +2,13 @@
 
 use crate::files::{Files, VolumeFigures};
 use crate::live::{self, Live};
+use crate::losses::Keeper;
 use crate::retention::{self, Retention};
 use crate::ship::{AppStatus, Shipper, Status};
 use crate::source::Source;
 use crate::volume::InstanceKey;
 use crate::volumes;
+use common::api_types::LogLossFact;
 use common::carbon::Carbon;
 use common::docker::{self, Engine};
 use common::ids::AppId;
@@ -32,6 +34,8 @@ pub struct Sources {
     pub live: Live,
     /// Takes metrics.
     pub carbon: Carbon,
+    /// Keeps what was lost.
+    pub losses: Arc<Keeper>,
 }
 
 /// How finding volumes goes.
@@ -73,6 +77,8 @@ pub struct Overview {
     pub retention: retention::Figures,
     /// Metrics wait on disk.
     pub graphite_away: bool,
+    /// What was lost to shipping lately, by app and instance.
+    pub losses: Vec<LogLossFact>,
 }
 
 /// One app on this node.
@@ -115,6 +121,7 @@ impl Sources {
             live: self.live.figures(),
             retention: self.retention.figures(),
             graphite_away: carbon.sending.failing_since_ms.is_some(),
+            losses: self.losses.told(),
             ..Overview::default()
         };
         for figures in self.files.figures() {
@@ -163,6 +170,7 @@ impl Sources {
             }
             self.retention.stop();
             self.files.stop();
+            self.losses.save();
         });
         if ending.await.is_err() {
             tracing::error!("ending the threads broke: a bug");

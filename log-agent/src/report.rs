@@ -1,7 +1,7 @@
 //! The report of this log-agent to the centre: whose logs are here, how far they are shipped, whether lines are taken.
 //!
-//! Files that come or go are told within a second, the state of neighbours within ten. Numbers alone are told anew once a minute, so that
-//! most reports are a digest; what was shipped of an app is counted over that minute.
+//! Files that come or go are told within a second, the state of neighbours and a loss of another kind or instance within ten. Numbers
+//! alone are told anew once a minute, so that most reports are a digest; what was shipped of an app is counted over that minute.
 
 mod window;
 
@@ -9,6 +9,7 @@ use crate::overview::{Overview, Sources};
 use common::api_types::{AgentState, LogAgentFacts, LogInstanceFact, Report, SinkFact};
 use common::center::Door;
 use common::docker::Engine;
+use serde_json::Value;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -108,6 +109,13 @@ fn bare(report: &Report) -> Report {
         facts.remove("apps");
         facts.remove("window_seconds");
     }
+    let losses = report.facts.get_mut("losses").and_then(|list| list.as_array_mut());
+    for loss in losses.into_iter().flatten().filter_map(|loss| loss.as_object_mut()) {
+        loss.remove("at");
+        loss.remove("file");
+        let reasons = loss.get_mut("reasons").and_then(|reasons| reasons.as_object_mut());
+        reasons.into_iter().flat_map(|r| r.values_mut()).for_each(|lost| *lost = Value::Null);
+    }
     report
 }
 
@@ -158,6 +166,7 @@ fn facts(now: &Overview, window: &Window) -> LogAgentFacts {
         left_out: left_out as u64,
         apps: window.facts(&now.apps).take(MOST).collect(),
         window_seconds: window.seconds(),
+        losses: now.losses.clone(),
     }
 }
 
@@ -167,6 +176,7 @@ mod tests {
     use crate::overview::Instance;
     use crate::ship::{Status, sink};
     use crate::volume::InstanceKey;
+    use common::api_types::{LogLossFact, Lost};
     use common::ids::{AppId, InstanceId};
     use common::moment::Moment;
 
@@ -202,6 +212,28 @@ mod tests {
         assert_ne!(bare(&grown), bare(&another));
         let ended = change(&mut now, |instance| instance.ended_at = Some(Moment::from_unix_ms(1)));
         assert_ne!(bare(&another), bare(&ended));
+    }
+
+    #[test]
+    fn a_loss_is_news_and_that_it_grew_is_a_number() {
+        let none = report(&Overview::default());
+        let losing = |reasons: &[(&str, u64)]| {
+            let lost = |gaps| Lost { gaps, bytes: gaps };
+            let reasons = reasons.iter().map(|(reason, n)| ((*reason).to_owned(), lost(*n)));
+            let fact = LogLossFact {
+                app: AppId::new("shop"),
+                instance: InstanceId::new("a"),
+                since: Moment::from_unix_ms(1),
+                at: Moment::from_unix_ms(reasons.len() as u64),
+                file: "app.log".into(),
+                reasons: reasons.collect(),
+            };
+            report(&Overview { losses: vec![fact], ..Overview::default() })
+        };
+        let (first, more) = (losing(&[("quota", 1)]), losing(&[("quota", 2)]));
+        assert_ne!(bare(&none), bare(&first));
+        assert!(first != more && bare(&first) == bare(&more));
+        assert_ne!(bare(&more), bare(&losing(&[("quota", 2), ("closed", 1)])));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub struct Settings {
     pub root: Option<PathBuf>,
     /// Where ended instances are remembered: a file of this agent's state, its directory exists. None: they are not.
     pub memory: Option<PathBuf>,
-    /// The Docker engine's data, `/var/lib/docker`: of it only volumes are read.
+    /// The Docker engine's data, `/var/lib/docker`: of it only volumes are read. What the engine itself calls that is guarded, too.
     pub docker_root: PathBuf,
     /// Docker's own log of each container is one more volume, unless a container's label `qae.stdout` says otherwise.
     pub stdout: bool,

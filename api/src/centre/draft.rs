@@ -183,6 +183,6 @@ fn entity(kind: EventType) -> Option<Kind> {
             Some(Kind::Instance)
         }
         EventType::NodeChanged | EventType::NodeSilent | EventType::NodeDeleted => Some(Kind::Node),
-        EventType::OomKilled | EventType::TicketUsed | EventType::Other => None,
+        EventType::OomKilled | EventType::LogGap | EventType::TicketUsed | EventType::Other => None,
     }
 }

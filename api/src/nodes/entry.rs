@@ -3,7 +3,7 @@
 use super::run::Run;
 use super::shipped::Lines;
 use super::{MOST_AGENTS, ReportError, SILENT_AFTER};
-use crate::reconcile::Seen;
+use crate::reconcile::{Losses, Seen};
 use common::api_types::{Agent, Report};
 use common::moment::Moment;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub judged: Option<Arc<Seen>>,
     /// That report was judged by this process, not read from the store: nothing can have been told since that it does not show.
     pub own: bool,
+    /// What log-agent's last judged report said of lines that will never be shipped.
+    pub lost: Option<Arc<Losses>>,
 }
 
 /// Another machine that uses this node's name.

@@ -4,8 +4,9 @@ use super::entry::{Known, Now, Verdict};
 use super::rows::{self, Row};
 use super::run::Run;
 use super::shipped::Lines;
-use super::{DADVISOR, Entry, LOG_AGENT, Nodes, ReportError, lock};
+use super::{DADVISOR, Entry, LOG_AGENT, Nodes, ReportError, lock, lost};
 use crate::centre::Origin;
+use crate::change::Change;
 use crate::reconcile::{self, MOST_CONTAINERS, NodeReport, Seen, Told};
 use common::api_types::{Agent, DadvisorFacts, Report};
 use common::ids::NodeName;
@@ -55,8 +56,13 @@ async fn whole_report(
         _ => None,
     };
     let lines = lines(&work.agent, &report)?;
+    let losses = lost::read(&work.agent, &report)?;
+    let notes = match &losses {
+        Some(losses) => lost::notes(nodes, entry, &report.dc, losses).await?,
+        None => Vec::new(),
+    };
     let agent = lock(&entry.node).shown(&work.agent, &report);
-    let committed = commit(nodes, entry, work, &agent, &report.dc, seen.clone()).await;
+    let committed = commit(nodes, entry, work, &agent, &report.dc, seen.clone(), notes).await;
     if let Err(error) = committed {
         // the view has it, the world may not: nothing but the whole report will do
         lock(&entry.node).forget_digest(&work.agent);
@@ -84,6 +90,9 @@ async fn whole_report(
             node.judged = Some(seen);
             node.own = true;
         }
+        if losses.is_some() {
+            node.lost = losses;
+        }
         row
     };
     lock(&nodes.inner.unwritten).insert((entry.name.clone(), work.agent.clone()), row);
@@ -97,6 +106,7 @@ async fn commit(
     agent: &Agent,
     dc: &str,
     seen: Option<Arc<Seen>>,
+    notes: Vec<Change>,
 ) -> Result<(), ReportError> {
     let (prior, own) = {
         let node = lock(&entry.node);
@@ -124,6 +134,7 @@ async fn commit(
             let report = NodeReport { node, seen, prior, told: &told, now };
             changes.extend(reconcile::node(world, &view, &report));
         }
+        changes.extend(notes.iter().cloned());
         changes
     };
     nodes.inner.centre.change(origin, decide).await?;

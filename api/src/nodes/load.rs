@@ -3,7 +3,7 @@
 use super::entry::{Known, Now};
 use super::rows::{self, Row};
 use super::run::Run;
-use super::{DADVISOR, Entry, Nodes, ReportError, judge, lock};
+use super::{DADVISOR, Entry, Nodes, ReportError, judge, lock, lost};
 use crate::centre::{self, Origin};
 use crate::reconcile::{self, NodeReport, Seen, Told};
 use common::api_types::{Node, Report};
@@ -150,6 +150,9 @@ fn enter(nodes: &Nodes, row: &Row, then: Now) -> Result<Option<(Arc<Entry>, Repo
         stored_at: row.last_seen,
         elsewhere: false,
     });
+    if let Ok(Some(losses)) = lost::read(&row.agent, &report) {
+        node.lost = Some(losses);
+    }
     drop(node);
     Ok(Some((entry, report)))
 }

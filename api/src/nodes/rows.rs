@@ -3,9 +3,11 @@
 use super::entry::Known;
 use crate::reconcile::{Doubts, Told};
 use crate::store::{Error, Store, many};
-use common::api_types::Instance;
-use common::ids::{AppId, NodeName};
+use common::api_types::{Instance, LOST, LogGap, LogLossFact};
+use common::ids::{AppId, InstanceId, NodeName};
 use common::moment::Moment;
+use serde::Deserialize as _;
+use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
@@ -176,6 +178,32 @@ pub(super) async fn told(store: &Store, doubts: &Doubts) -> Result<Told, Error> 
         }
     }
     Ok(told)
+}
+
+/// What the latest `log_gap` about an instance said.
+pub(super) async fn last_gap(
+    store: &Store,
+    instance: &Instance,
+) -> Result<Option<LogLossFact>, Error> {
+    let sql = "SELECT payload FROM events WHERE app = $1 AND type = 'log_gap' AND subject = $2 ORDER BY seq DESC LIMIT 1";
+    let query = sqlx::query(sql).bind(instance.app.to_string()).bind(instance.key.clone());
+    let Some(row) = query.fetch_optional(store.read()).await? else { return Ok(None) };
+    // what cannot be read was not written by this: then it tells nothing
+    let payload: Value = serde_json::from_str(&row.try_get::<String, _>(0)?).unwrap_or_default();
+    Ok(payload.get(LOST).and_then(|gap| LogGap::deserialize(gap).ok()).map(|gap| gap.account))
+}
+
+/// An ended instance of a node, as it last was.
+pub(super) async fn last_of(
+    store: &Store,
+    node: &NodeName,
+    app: &AppId,
+    id: &InstanceId,
+) -> Result<Option<Instance>, Error> {
+    let sql = "SELECT body FROM instances WHERE app = $1 AND id = $2 AND node = $3 AND gone > 0 ORDER BY gone DESC LIMIT 1";
+    let query = sqlx::query(sql).bind(app.to_string()).bind(id.to_string()).bind(node.to_string());
+    let Some(row) = query.fetch_optional(store.read()).await? else { return Ok(None) };
+    Ok(serde_json::from_str(&row.try_get::<String, _>(0)?).ok())
 }
 
 /// When the latest end of an instance of an app was told.

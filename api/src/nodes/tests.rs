@@ -3,6 +3,7 @@
 mod forget;
 mod headers;
 mod lab;
+mod lost;
 mod reports;
 mod shared;
 mod silence;

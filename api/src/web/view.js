@@ -112,7 +112,7 @@ function nodeTable(world, nodes) {
 }
 
 const COLOURS = {
-  instance_gone: "warn", app_deleted: "warn", node_deleted: "warn", node_silent: "bad", oom_killed: "bad", app_changed: "good", instance_changed: "good",
+  instance_gone: "warn", app_deleted: "warn", node_deleted: "warn", node_silent: "bad", oom_killed: "bad", log_gap: "bad", app_changed: "good", instance_changed: "good",
 };
 
 function eventRow(event) {
@@ -128,6 +128,7 @@ function about(event, told) {
   if (event.type === "instance_gone") return [told.id, told.exit?.oom ? "killed for memory" : told.exit?.reason, code(told.exit)].filter(Boolean).join(", ");
   if (event.type === "instance_changed") return [told.id, told.state, told.node].filter(Boolean).join(", ");
   if (event.type === "health_changed") return `${told.id}, ${told.health}`;
+  if (event.type === "log_gap") return [told.id, `${told.lost?.bytes ?? "?"} bytes of its logs lost`, Object.keys(told.lost?.reasons ?? {}).join(" ")].filter(Boolean).join(", ");
   return event.cause;
 }
 

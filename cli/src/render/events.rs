@@ -2,8 +2,10 @@
 
 use super::instances::{exit, state};
 use super::{Ink, Paint, nodes, words};
-use common::api_types::{AppSpec, Effect, Entity, Event, EventType, Instance, Node};
+use common::api_types::{AppSpec, Effect, Entity, Event, EventType, Instance, LOST, LogGap, Node};
 use common::container::Health;
+use dadvisor::top::human;
+use serde::Deserialize as _;
 
 /// Time, type, what it is about, what came of it, who did it. Without a newline.
 pub fn line(event: &Event, paint: Paint) -> String {
@@ -43,12 +45,30 @@ fn told(event: &Event) -> (String, String, Ink) {
             (node.name.to_string(), agents(node), calm(node))
         }
         (EventType::OomKilled, _) => {
-            let about = serde_json::from_value::<Instance>(event.payload.clone())
-                .map_or_else(|_| event.subject.clone(), |i| named(&i));
-            (about, "a process was killed for want of memory".into(), Ink::Bad)
+            (noted(event), "a process was killed for want of memory".into(), Ink::Bad)
         }
+        (EventType::LogGap, _) => (noted(event), lost(event), Ink::Bad),
         _ => (event.subject.clone(), String::new(), Ink::Plain),
     }
+}
+
+/// The instance that a note is about.
+fn noted(event: &Event) -> String {
+    serde_json::from_value::<Instance>(event.payload.clone())
+        .map_or_else(|_| event.subject.clone(), |i| named(&i))
+}
+
+/// What of an instance's logs nobody will ever ship.
+fn lost(event: &Event) -> String {
+    let Some(Ok(gap)) = event.payload.get(LOST).map(LogGap::deserialize) else {
+        return "lines of its logs are lost".into();
+    };
+    let reasons: Vec<_> = gap.reasons.keys().map(String::as_str).collect();
+    let (bytes, reasons) = (human::bytes(gap.bytes as f64), reasons.join(", "));
+    let more =
+        if gap.gaps > 1 { format!(" in {} gaps, the last", gap.gaps) } else { String::new() };
+    let file = if gap.account.file.is_empty() { "its logs" } else { &gap.account.file };
+    format!("{bytes} bytes lost{more} in {file} ({reasons})")
 }
 
 fn named(instance: &Instance) -> String {

@@ -42,13 +42,14 @@ event_types! {
     NodeSilent "node_silent" "An agent missed three reports; payload: the node.",
     NodeDeleted "node_deleted" "A node is no more, by an admin's word; payload: the node as it was.",
     OomKilled "oom_killed" "The kernel killed a process of an instance for memory; payload: the instance.",
+    LogGap "log_gap" "Lines of an instance's logs will never be shipped; payload: the instance, and what was lost under `lost`.",
     TicketUsed "ticket_used" "A viewer came with a ticket; payload: who, which instance.",
 }
 
 impl EventType {
     /// Whether an event of this type changes an entity: its payload has to be one.
     pub const fn has_effect(self) -> bool {
-        !matches!(self, Self::OomKilled | Self::TicketUsed | Self::Other)
+        !matches!(self, Self::OomKilled | Self::LogGap | Self::TicketUsed | Self::Other)
     }
 
     /// From its name in JSON.
@@ -117,7 +118,9 @@ impl Event {
             EventType::NodeDeleted => {
                 Effect::Forget(Entity::Node(Node::deserialize(payload).ok()?))
             }
-            EventType::OomKilled | EventType::TicketUsed | EventType::Other => return None,
+            EventType::OomKilled | EventType::LogGap | EventType::TicketUsed | EventType::Other => {
+                return None;
+            }
         })
     }
 }

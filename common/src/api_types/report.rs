@@ -4,6 +4,7 @@
 //! already, an empty body is enough; a digest it does not know is answered 409 `digest_unknown`, and the agent sends the whole. Header
 //! [`HEADER_RUN`] names the process, so that two agents that claim one node are noticed.
 
+use super::loss::LogLossFact;
 use super::node::AgentState;
 use crate::container::{Health, LogVolume, Port, State};
 use crate::ids::{AppId, InstanceId};
@@ -159,6 +160,9 @@ pub struct LogAgentFacts {
     /// Instances left out of the list, for it is too long.
     #[serde(default)]
     pub left_out: u64,
+    /// What was lost to shipping within a day, of instances that are gone, too. Growth is told with the numbers, what is new at once.
+    #[serde(default)]
+    pub losses: Vec<LogLossFact>,
     /// Apps that are shipped from this node; none without a sink.
     #[serde(default)]
     pub apps: Vec<LogAppFact>,

@@ -1,9 +1,10 @@
-//! The four calls that are made to an engine, each on a connection of its own.
+//! The calls that are made to an engine, each on a connection of its own.
 
 use super::lines::{Line, Lines};
-use super::wire::{Heard, Listed, Version, parse_event, parse_list};
+use super::wire::{Heard, Listed, Version, parse_event, parse_list, parse_root};
 use crate::container::{InspectError, Inspected, Rules, from_inspect};
 use crate::http::{self, Options, Streaming, Url, get_on, open_on};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::UnixStream;
 
@@ -14,6 +15,7 @@ const EVENTS: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22ne
     %22oom%22%2C%22destroy%22%2C%22rename%22%2C%22update%22%2C%22pause%22%2C%22unpause%22%2C%22health_status%22%2C%22connect%22%2C\
     %22disconnect%22%5D%7D";
 const MAX_LIST: usize = 64 << 20;
+const MAX_INFO: usize = 1 << 20;
 const MAX_INSPECT: usize = 4 << 20;
 /// An event carries all the labels of its container.
 const MAX_EVENT: usize = 1 << 20;
@@ -62,6 +64,13 @@ impl Api {
             Version::parse(&body).map_err(|cause| Error::Json { url: url.to_string(), cause })?;
         self.prefix = version.prefix();
         Ok(version.version)
+    }
+
+    /// Where the engine keeps its data; None if it does not say.
+    pub(super) async fn root(&self) -> Result<Option<PathBuf>, Error> {
+        let url = self.url("/info");
+        let body = self.ask(&url, MAX_INFO).await?;
+        parse_root(&body).map_err(|cause| Error::Json { url: url.to_string(), cause })
     }
 
     /// What runs, and how many entries were left out.

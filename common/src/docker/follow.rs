@@ -11,6 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -73,6 +74,8 @@ struct Follower<'a> {
     desk: Desk,
     engine: Engine,
     version: String,
+    asks_root: bool,
+    root: Option<PathBuf>,
     inventory: watch::Sender<Arc<Inventory>>,
     events: mpsc::Sender<Event>,
     stats: &'a Stats,
@@ -107,6 +110,8 @@ impl<'a> Follower<'a> {
             desk: Desk::new(past),
             engine: Engine::Unknown,
             version: String::new(),
+            asks_root: settings.asks_root,
+            root: None,
             inventory,
             events,
             stats,
@@ -119,6 +124,7 @@ impl<'a> Follower<'a> {
     /// One session, from connecting to the error that ends it.
     async fn converse(&mut self) -> Result<Infallible, api::Error> {
         self.version = self.api.version().await?;
+        self.ask_root().await;
         // subscribed before the list is asked for, so that nothing falls between
         let mut events = self.api.events().await?;
         let mut calls = Calls::new();
@@ -133,6 +139,22 @@ impl<'a> Follower<'a> {
             }
             if self.dirty.is_some_and(|since| !self.desk.busy() || since.elapsed() >= GATHER) {
                 self.publish();
+            }
+        }
+    }
+
+    /// What it does not say it may not want to say: there are proxies before the socket that refuse this.
+    async fn ask_root(&mut self) {
+        if !self.asks_root {
+            return;
+        }
+        match self.api.root().await {
+            Ok(root) => self.root = root.or(self.root.take()),
+            Err(error) => {
+                self.count(&error);
+                if self.once("the engine's data") {
+                    tracing::warn!(%error, "Docker does not say where its data is; going on by the configuration");
+                }
             }
         }
     }
@@ -278,12 +300,18 @@ impl<'a> Follower<'a> {
         let containers = self.desk.take_changed().then(|| self.desk.containers());
         let (engine, whole) = (self.engine.clone(), self.desk.whole());
         self.inventory.send_if_modified(|current| {
-            if containers.is_none() && current.engine == engine {
+            if containers.is_none() && current.engine == engine && current.root == self.root {
                 return false;
             }
             let containers = containers.unwrap_or_else(|| current.containers.clone());
             let revision = current.revision + 1;
-            *current = Arc::new(Inventory { containers, engine, whole, revision });
+            *current = Arc::new(Inventory {
+                containers,
+                engine,
+                whole,
+                root: self.root.clone(),
+                revision,
+            });
             true
         });
         for event in self.desk.take_news() {

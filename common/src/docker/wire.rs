@@ -1,4 +1,4 @@
-//! What the engine says, as values: its version, its list of containers, its events. Pure.
+//! What the engine says, as values: its version, where its data is, its list of containers, its events. Pure.
 
 use crate::container::{Health, is_executor, is_id};
 use crate::lenient::{from_json, lenient};
@@ -7,11 +7,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Component, PathBuf};
 
 /// The API this code was written against (Docker 25). Older engines are asked in theirs.
 const OURS: (u32, u32) = (1, 44);
 /// Most entries of one list that are looked at.
 pub(super) const MAX_LISTED: usize = 10_000;
+/// Longest path of its data, in bytes: the kernel's own limit.
+const MAX_ROOT: usize = 4_096;
 
 /// `GET /version`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -43,6 +46,23 @@ impl Version {
         let (major, minor) = OURS.min(newest).max(oldest);
         format!("/v{major}.{minor}")
     }
+}
+
+/// `GET /info`, as far as it is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    #[serde(default, deserialize_with = "lenient")]
+    docker_root_dir: String,
+}
+
+/// Where the engine keeps its data; None for what cannot be that.
+pub(super) fn parse_root(json: &[u8]) -> serde_json::Result<Option<PathBuf>> {
+    let info: Info = from_json(json)?;
+    let root = PathBuf::from(info.docker_root_dir);
+    let plain = |c: Component<'_>| matches!(c, Component::RootDir | Component::Normal(_));
+    let good = root.is_absolute() && root.components().all(plain) && root.components().count() > 1;
+    Ok(Some(root).filter(|root| good && root.as_os_str().len() <= MAX_ROOT))
 }
 
 /// One entry of `GET /containers/json`.

@@ -2,6 +2,7 @@
 
 use super::{Flume, LogAgent, Sink, Wire};
 use crate::discover::wanted::compiled;
+use crate::files;
 use crate::live::Limits;
 use crate::ship::joining::Multiline;
 use common::config::{self, At, text};
@@ -69,7 +70,7 @@ impl Default for Section {
             batch_events: 1_000,
             batch_bytes: 1 << 20,
             include: vec!["**".into()],
-            exclude: vec!["**/*.gz".into(), "**/*.zst".into()],
+            exclude: files::Settings::default().exclude,
             keep: Duration::from_secs(72 * 3_600),
             volume_quota: 10 << 30,
             multiline: String::new(),

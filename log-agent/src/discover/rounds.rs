@@ -6,6 +6,7 @@ use super::watches::Notice;
 use crate::beneath::Held;
 use crate::source::SourceId;
 use rustix::io::Errno;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// A pause of that length between two writes ends a run of them.
@@ -40,6 +41,7 @@ impl Follower {
         for notice in &taken.0 {
             match notice {
                 Notice::Overflow => {
+                    self.shared.overflows.fetch_add(1, Ordering::Relaxed);
                     tracing::info!(
                         "too many notices of log files at once: everything is looked at"
                     );

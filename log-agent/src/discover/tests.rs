@@ -3,6 +3,7 @@
 mod cost;
 mod hostile;
 mod model;
+mod overflow;
 mod rotation;
 
 use crate::files::{Files, Known, Pace, Settings};

@@ -86,6 +86,13 @@ mod tests {
         }
         assert!(!admits(&["**"], &["**/*.gz"], "app.log.1.gz"));
         assert!(!admits(&["**"], &["**/*.gz"], "a/app.gz"));
+        let usual = crate::files::Settings::default();
+        let usual = Wanted::new(&usual.include, &usual.exclude);
+        for end in ["gz", "zst", "xz", "bz2", "lz4", "zip"] {
+            let read = |name: String| usual.admits(&FileName::new(name).unwrap());
+            assert!(!read(format!("app.log.1.{end}")) && !read(format!("d/app.{end}")), "{end}");
+            assert!(read(end.to_owned()) && read(format!("app.{end}.log")), "{end}");
+        }
         assert!(!admits(&["[", "*.log"], &[], "x"), "a broken glob admits nothing");
     }
 }

@@ -1,5 +1,6 @@
 //! Settings and limits of following, and the figures that show what they did.
 
+use crate::name::COMPRESSED;
 use crate::source::SourceId;
 use crate::volume::Volume;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             include: vec!["**".into()],
-            exclude: vec!["**/*.gz".into(), "**/*.zst".into()],
+            exclude: COMPRESSED.iter().map(|end| format!("**/*{end}")).collect(),
             ships: true,
             limits: Limits::default(),
             pace: Pace::default(),

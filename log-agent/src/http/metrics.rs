@@ -41,6 +41,8 @@ pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
     let help = "Most log files kept open; above it they are opened for each look, and deleted unread are a gap.";
     own.one("files_open_limit", help, Value::Int(most as u64));
     own.one("rounds_total", "Times files were looked at.", Value::Int(rounds));
+    let help = "Times the kernel dropped notices of files, for there were too many; everything was looked at.";
+    own.one("notice_overflows_total", help, Value::Int(face.sources.files.overflows()));
     own.http(&face.counts);
     own.carbon(&face.sources.carbon.status());
     if let Some(center) = &face.center {

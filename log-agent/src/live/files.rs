@@ -90,7 +90,7 @@ fn list(files: &Files, volumes: &[Volume], instance: &InstanceKey) -> Listing {
             let volume = own.iter().find(|v| v.dir == dir);
             let file = match volume {
                 Some(volume) if volume.form == Form::DockerJson => streams(&source.name()),
-                _ => shown(volume.map_or("", |v| v.name.as_str()), &source.name()),
+                _ => source.name().shown_within(volume.map_or("", |v| v.name.as_str())),
             };
             Listed { source, file: file.into() }
         })
@@ -98,14 +98,6 @@ fn list(files: &Files, volumes: &[Volume], instance: &InstanceKey) -> Listing {
     listed.sort_by(|a, b| (&a.file, a.source.id()).cmp(&(&b.file, b.source.id())));
     let ended = own.iter().all(|volume| volume.ended_at.is_some());
     Listing { files: listed, present: !own.is_empty(), ended }
-}
-
-/// A file's name with that of its volume, where the instance has several.
-pub fn shown(volume: &str, name: &FileName) -> String {
-    match FileName::new(volume.trim_matches('/')) {
-        Ok(volume) => format!("{}/{}", volume.shown(), name.shown()),
-        Err(_) => name.shown(),
-    }
 }
 
 /// The name of Docker's own log: both streams of the container are in it.
@@ -224,8 +216,8 @@ mod tests {
     #[test]
     fn a_second_volume_has_its_path_in_front() {
         let name = FileName::new("access.log").unwrap();
-        assert_eq!(shown("", &name), "access.log");
-        assert_eq!(shown("/var/log/nginx", &name), "var/log/nginx/access.log");
+        assert_eq!(name.shown_within(""), "access.log");
+        assert_eq!(name.shown_within("/var/log/nginx"), "var/log/nginx/access.log");
         let docker = FileName::new("ab12-json.log.1").unwrap();
         assert_eq!(streams(&docker), "stdout+stderr.1");
     }

@@ -4,11 +4,11 @@
 //! `app.2026-11-29.log`, compressed or not, are older ones of `app.log` where that exists too; and of files that are written under the
 //! day's date from the start all but the last date are older. A name that merely has a number in it (`worker-1.log`) says nothing.
 
+use crate::name::COMPRESSED;
 use std::collections::{HashMap, HashSet};
 
 /// Digits of a date: year, month, day.
 const DATE: usize = 8;
-const COMPRESSED: [&[u8]; 4] = [b".gz", b".zst", b".bz2", b".xz"];
 
 /// A name taken apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +43,8 @@ pub fn older(names: &[&[u8]]) -> Vec<bool> {
 }
 
 fn take_apart(name: &[u8]) -> Option<Apart> {
-    let name = COMPRESSED.iter().find_map(|end| name.strip_suffix(*end)).unwrap_or(name);
+    let packed = COMPRESSED.iter().find_map(|end| name.strip_suffix(end.as_bytes()));
+    let name = packed.unwrap_or(name);
     let last = name.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
     if let Some((kept, digits)) = behind(name, last) {
         return Some(Apart { stem: kept.to_vec(), digits, last: true });
@@ -98,12 +99,14 @@ mod tests {
             "app.log-20261130",
             "app.2026-11-29.log",
             "app-2026-11-29.0.log.zst",
+            "app.log.3.lz4",
+            "app.log-20261128.zip",
             "other.log.1",
             "worker-1.log",
             "worker.log",
             "d/app.log.1",
         ];
-        assert_eq!(found(&names), names[1..6]);
+        assert_eq!(found(&names), names[1..8]);
     }
 
     #[test]

@@ -184,6 +184,12 @@ fn above_the_quota_the_oldest_go_and_what_is_lost_is_a_gap() {
     let of_quota: Vec<_> = gaps.iter().filter(|g| g.why == files::Why::Quota).collect();
     assert_eq!((of_quota.len(), gaps.len()), (1, 1), "{gaps:?}");
     assert!(of_quota[0].from == 0 && of_quota[0].to > 100_000);
+    // and the centre hears of it
+    let (_, losses) = lab.files.losses(Moment::now());
+    let lost = losses[0].reasons["quota"];
+    assert_eq!((losses.len(), losses[0].instance.as_str()), (1, "a"));
+    assert_eq!((losses[0].file.as_str(), lost.gaps), ("app.log.3", 1));
+    assert_eq!(lost.bytes, of_quota[0].to);
     // the one that is written stays, whatever its size
     lab.write("v/app.log", 300_000);
     lab.found(&["v/app.log"]);

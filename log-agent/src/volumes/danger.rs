@@ -55,8 +55,8 @@ const WHOLES: [&str; 18] = [
 /// This host's directories that are nobody's logs; real paths, free of links.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guarded {
-    /// The Docker engine's data.
-    pub(super) docker: PathBuf,
+    /// The Docker engine's data, as configured and as the engine says.
+    pub(super) docker: Vec<PathBuf>,
     /// This product's own: state, configuration.
     pub(super) own: Vec<PathBuf>,
     /// `volumes_root`.
@@ -145,14 +145,12 @@ pub(super) fn judge(claim: &Claim, dir: &Path, guarded: &Guarded) -> Result<(), 
     if let Some(own) = own {
         return Err(Danger::Own(own.display().to_string()));
     }
-    if !guarded.docker.as_os_str().is_empty() {
-        let theirs = match dir.strip_prefix(&guarded.docker) {
-            Ok(rest) => !of_docker(rest, claim),
-            Err(_) => guarded.docker.starts_with(dir),
-        };
-        if theirs {
-            return Err(Danger::Docker(guarded.docker.display().to_string()));
-        }
+    let theirs = |root: &&PathBuf| match dir.strip_prefix(root) {
+        Ok(rest) => !of_docker(rest, claim),
+        Err(_) => root.starts_with(dir),
+    };
+    if let Some(root) = guarded.docker.iter().find(theirs) {
+        return Err(Danger::Docker(root.display().to_string()));
     }
     match sandbox_of(dir) {
         Some((_, task)) if claim.task.as_deref() != Some(task) => Err(Danger::Sandbox),
@@ -168,8 +166,7 @@ fn wide(dir: &Path) -> Option<Danger> {
 /// directory `<uid>.<gid>` of its own.
 fn of_docker(rest: &Path, claim: &Claim) -> bool {
     let mut parts: Vec<&str> = rest.iter().filter_map(|part| part.to_str()).collect();
-    let mapped = |part: &&str| part.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if parts.first().is_some_and(mapped) {
+    if parts.first().is_some_and(|part| is_mapped(part)) {
         parts.remove(0);
     }
     match (&parts[..], claim.form) {
@@ -177,6 +174,17 @@ fn of_docker(rest: &Path, claim: &Claim) -> bool {
         (["containers", id], Form::DockerJson) => *id == claim.container,
         _ => false,
     }
+}
+
+/// `165536.165536`: the users that `userns-remap` gives containers.
+fn is_mapped(part: &str) -> bool {
+    part.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+/// The engine's data for all users, where it names what is there for those it maps to now.
+pub(super) fn unmapped(root: &Path) -> &Path {
+    let mapped = root.file_name().and_then(|name| name.to_str()).is_some_and(is_mapped);
+    root.parent().filter(|parent| mapped && parent.parent().is_some()).unwrap_or(root)
 }
 
 /// The sandbox a path lies in, with its Mesos container id (see [`common::container::sandbox`]).
@@ -212,7 +220,7 @@ mod tests {
 
     fn judged(dir: &str, claim: &Claim) -> &'static str {
         let guarded = Guarded {
-            docker: "/var/lib/docker".into(),
+            docker: vec!["/var/lib/docker".into(), "/data/docker".into()],
             own: vec!["/var/lib/qae".into(), "/etc/qae".into()],
             root: Some("/var/lib/qae/volumes".into()),
         };
@@ -232,6 +240,14 @@ mod tests {
             ("/var/lib/docker/volumes/web/_data", "read"),
             ("/var/lib/docker/volumes/web/_data/sub", "read"),
             ("/var/lib/docker/165536.165536/volumes/web/_data", "read"),
+            ("/data/docker/volumes/web/_data", "read"),
+            ("/data/docker/165536.165536/volumes/web/_data", "read"),
+            ("/data/logs", "read"),
+            ("/data", "docker"),
+            ("/data/docker", "docker"),
+            ("/data/docker/volumes/web", "docker"),
+            ("/data/docker/overlay2/x/merged", "docker"),
+            ("/data/docker/containers/c0ffee", "docker"),
             ("/var/lib/qae/volumes/shop%2Fweb/a", "read"),
             ("/var/lib/qae/volumes/shop%2Fweb/a/sub", "read"),
             ("/", "too_wide"),
@@ -264,8 +280,22 @@ mod tests {
         assert_eq!(judged(&format!("{sandbox}/applogs"), &own), "read");
         let json = claim(Form::DockerJson, None);
         assert_eq!(judged("/var/lib/docker/containers/c0ffee", &json), "read");
-        assert_eq!(judged("/var/lib/docker/containers/beef", &json), "docker");
+        assert_eq!(judged("/data/docker/containers/c0ffee", &json), "read");
+        for root in ["/var/lib/docker", "/data/docker"] {
+            assert_eq!(judged(&format!("{root}/containers/beef"), &json), "docker");
+        }
         assert_eq!(judged("/var/lib/docker/volumes/x/_data", &json), "docker");
+    }
+
+    #[test]
+    fn the_engine_s_data_is_that_of_all_users() {
+        for (said, whole) in [
+            ("/data/docker", "/data/docker"),
+            ("/data/docker/165536.165536", "/data/docker"),
+            ("/1.1", "/1.1"),
+        ] {
+            assert_eq!(unmapped(Path::new(said)), Path::new(whole));
+        }
     }
 
     proptest! {

@@ -5,7 +5,7 @@ mod remember;
 
 use super::Settings;
 use super::claim::{self, By};
-use super::danger::{Danger, Guarded};
+use super::danger::{self, Danger, Guarded};
 use super::figures::Figures;
 use super::ledger::{Ledger, Refusal, Running};
 use super::living::living;
@@ -18,7 +18,7 @@ use common::logging::Episode;
 use common::mesos::{Agent, AskError, Names};
 use common::moment::Moment;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -112,6 +112,10 @@ struct Watcher {
     unnamed: HashMap<String, Instant>,
     /// None until links in it are resolved.
     guarded: Option<Guarded>,
+    /// How often that was asked for: the last answer counts.
+    guarding: u64,
+    /// Where the engine says that its data is.
+    engine_root: Option<PathBuf>,
     places: HashMap<Asked, Result<PathBuf, Danger>>,
     looked_for: HashSet<Asked>,
     listing: Option<Listing>,
@@ -141,6 +145,8 @@ impl Watcher {
             named: false,
             unnamed: HashMap::new(),
             guarded: None,
+            guarding: 0,
+            engine_root: None,
             places: HashMap::new(),
             looked_for: HashSet::new(),
             listing: None,
@@ -161,8 +167,27 @@ impl Watcher {
 
     fn begin(&mut self) {
         let Settings { docker_root, own, root, .. } = &self.settings;
-        let guarded = Guarded { docker: docker_root.clone(), own: own.clone(), root: root.clone() };
-        self.look(Question::Guarded(guarded));
+        let engine = self.engine_root.as_deref().map(danger::unmapped);
+        let docker = [Some(docker_root.as_path()), engine].into_iter().flatten();
+        let docker = docker.map(Path::to_owned).collect();
+        let guarded = Guarded { docker, own: own.clone(), root: root.clone() };
+        (self.guarded, self.guarding) = (None, self.guarding + 1);
+        self.look(Question::Guarded(self.guarding, guarded));
+    }
+
+    /// Guards what the engine says is its own; nothing is judged before.
+    fn guard(&mut self, engine: Option<&Path>) {
+        let Some(engine) = engine.filter(|root| self.engine_root.as_deref() != Some(*root)) else {
+            return;
+        };
+        self.engine_root = Some(engine.to_owned());
+        if danger::unmapped(engine) != self.settings.docker_root {
+            tracing::info!(
+                "Docker keeps its data in {}: of it, too, only volumes and container logs are read",
+                engine.display()
+            );
+            self.begin();
+        }
     }
 
     fn look(&mut self, question: Question) {
@@ -183,7 +208,10 @@ impl Watcher {
 
     fn found(&mut self, found: Result<Found, JoinError>) {
         match found {
-            Ok(Found::Guarded(guarded)) => self.guarded = Some(guarded),
+            Ok(Found::Guarded(nth, guarded)) if nth == self.guarding => {
+                self.guarded = Some(guarded);
+            }
+            Ok(Found::Guarded(..)) => {}
             Ok(Found::Place(asked, place)) => {
                 self.looked_for.remove(&asked);
                 self.places.insert(asked, place);
@@ -254,6 +282,7 @@ impl Watcher {
 
     /// Everything from what is known now.
     fn update(&mut self, inventory: &Inventory, now: Moment, clock: Instant) {
+        self.guard(inventory.root.as_deref());
         let Some(guarded) = self.guarded.clone() else { return };
         let docker = self.settings.docker.is_some();
         let living = living(docker.then_some(&inventory.containers), &self.names);

@@ -20,7 +20,7 @@ pub(super) enum Question {
     /// What is beneath `volumes_root`.
     Root(PathBuf),
     /// Where the guarded directories are.
-    Guarded(Guarded),
+    Guarded(u64, Guarded),
 }
 
 /// What was found.
@@ -28,7 +28,7 @@ pub(super) enum Question {
 pub(super) enum Found {
     Place(Asked, Result<PathBuf, Danger>),
     Root(io::Result<Listing>),
-    Guarded(Guarded),
+    Guarded(u64, Guarded),
 }
 
 /// Looks.
@@ -39,11 +39,11 @@ pub(super) fn look(question: Question) -> Found {
             Found::Place(asked, place)
         }
         Question::Root(root) => Found::Root(root::list(&real(root))),
-        Question::Guarded(Guarded { docker, own, root }) => Found::Guarded(Guarded {
-            docker: real(docker),
-            own: own.into_iter().map(real).collect(),
-            root: root.map(real),
-        }),
+        Question::Guarded(nth, Guarded { docker, own, root }) => {
+            let all = |paths: Vec<PathBuf>| paths.into_iter().map(real).collect();
+            let guarded = Guarded { docker: all(docker), own: all(own), root: root.map(real) };
+            Found::Guarded(nth, guarded)
+        }
     }
 }
 

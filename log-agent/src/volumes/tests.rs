@@ -173,6 +173,47 @@ async fn docker_s_own_log_is_one_more_volume() {
     lab.figures(|f| f.refused.len() == 1 && f.refused[0].why.reason() == "docker").await;
 }
 
+/// An engine whose data is not where it usually is: what it says of a container is taken as it says it, and what it says is its own is
+/// guarded though nobody configured it.
+#[tokio::test]
+async fn an_engine_with_its_data_elsewhere() {
+    let mut lab = Lab::new();
+    let root = lab.path("elsewhere");
+    let inspected = |n: u64, source: &Path| {
+        let id = format!("{n:064x}");
+        let log = lab.make(&format!("elsewhere/containers/{id}")).join(format!("{id}-json.log"));
+        let seen = serde_json::json!({
+            "Id": id, "Name": format!("/c{n}"), "LogPath": log,
+            "State": {"Running": true, "Status": "running", "Pid": 1, "StartedAt": "2026-01-01T00:00:00Z"},
+            "Config": {"Labels": {"qae.app": "shop/web", "qae.instance": format!("i{n}")}},
+            "HostConfig": {"LogConfig": {"Type": "json-file"}},
+            "Mounts": [{"Type": "volume", "Source": source, "Destination": "/qae/logs", "RW": true}],
+        });
+        let rules = common::container::Rules::default();
+        common::container::from_inspect(seen.to_string().as_bytes(), &rules).unwrap().container
+    };
+    let named = lab.make("elsewhere/volumes/web/_data");
+    let layer = lab.make("elsewhere/overlay2/x/merged");
+    let other = lab.make(&format!("elsewhere/containers/{:064x}", 1));
+    let sources = [&named, &layer, &other, &root];
+    let all: Vec<_> = (1..).zip(sources).map(|(n, source)| inspected(n, source)).collect();
+    let own: Vec<_> =
+        (1..=4).map(|n| lab.path(&format!("elsewhere/containers/{n:064x}"))).collect();
+    let containers = all.into_iter().map(|c| (c.id.clone(), Arc::new(c))).collect();
+    let inventory = Inventory { containers, whole: true, root: Some(root), ..Inventory::default() };
+    lab.engine.send_replace(Arc::new(inventory));
+    lab.shows(&[
+        ("shop/web/i1", &own[0], "", false),
+        ("shop/web/i1", &named, "", false),
+        ("shop/web/i2", &own[1], "", false),
+        ("shop/web/i3", &own[2], "", false),
+        ("shop/web/i4", &own[3], "", false),
+    ])
+    .await;
+    lab.figures(|f| f.refused.len() == 3 && f.refused.iter().all(|r| r.why.reason() == "docker"))
+        .await;
+}
+
 #[tokio::test]
 async fn what_is_no_log_volume_is_refused_once_and_said() {
     let mut lab = Lab::new();

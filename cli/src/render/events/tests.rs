@@ -42,6 +42,29 @@ fn instances_come_change_and_go() {
 }
 
 #[test]
+fn lost_lines_say_how_much_where_and_why() {
+    let web = instance("a1", InstanceState::Running);
+    let mut payload = serde_json::to_value(&web).unwrap();
+    assert!(shown(EventType::LogGap, &payload).contains("a1  lines of its logs are lost  ("));
+    payload["lost"] = json!({"gaps": 1, "bytes": 2048, "reasons": {"quota": {"gaps": 1, "bytes": 2048}},
+        "account": {"app": "shop/web", "instance": "a1", "since": "2026-01-13T15:20:20Z",
+            "at": "2026-01-13T15:20:20Z", "file": "app.log.3", "reasons": {}}});
+    assert!(
+        shown(EventType::LogGap, &payload)
+            .contains("log_gap           shop/web a1  2.0K bytes lost in app.log.3 (quota)  ("),
+        "{}",
+        shown(EventType::LogGap, &payload)
+    );
+    payload["lost"]["gaps"] = json!(3);
+    payload["lost"]["reasons"]["truncated"] = json!({"gaps": 2, "bytes": 0});
+    let many = shown(EventType::LogGap, &payload);
+    assert!(
+        many.contains("bytes lost in 3 gaps, the last in app.log.3 (quota, truncated)"),
+        "{many}"
+    );
+}
+
+#[test]
 fn apps_and_nodes() {
     let app = json!({"id": "shop/web", "dcs": [
         {"dc": "dc1", "cluster": "m", "wanted": 3}, {"dc": "dc2", "cluster": "d", "wanted": null}]});

@@ -19,6 +19,8 @@ struct Script {
     running: Mutex<Vec<usize>>,
     /// Containers whose inspect never answers.
     silent: Mutex<Vec<usize>>,
+    /// Where its data is; none for no answer.
+    root: Mutex<Option<&'static str>>,
     /// Instead of a list.
     list: Mutex<Option<String>>,
     looking: AtomicUsize,
@@ -32,6 +34,13 @@ impl Script {
         let running = self.running.lock().unwrap().clone();
         if path == "/version" {
             return Some(json!({"Version": "test", "ApiVersion": "1.44"}).to_string());
+        }
+        if path == "/info" {
+            return self
+                .root
+                .lock()
+                .unwrap()
+                .map(|root| json!({"DockerRootDir": root}).to_string());
         }
         if path == "/containers/json" {
             let entry =
@@ -103,7 +112,9 @@ impl Running {
         let socket = dir.path().join("docker.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let (say, _) = broadcast::channel(16);
-        let script = Arc::new(Script { running: Mutex::new(running), ..Script::default() });
+        let root = Mutex::new(Some("/data/docker"));
+        let script = Script { running: Mutex::new(running), root, ..Script::default() };
+        let script = Arc::new(script);
         let (served, said) = (Arc::clone(&script), say.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -118,6 +129,7 @@ impl Running {
             socket: format!("unix://{}", socket.display()),
             resync,
             timeout: Duration::from_millis(300),
+            asks_root: true,
             ..Settings::default()
         };
         let task = tokio::spawn(follow(
@@ -180,6 +192,27 @@ async fn a_start_costs_one_inspection_however_often_is_compared() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(running.stats.inspects.load(Relaxed), 2);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn where_the_data_is_comes_with_the_containers_and_stays_while_the_engine_is_silent() {
+    let mut running = Running::start(vec![1], 10, Duration::from_millis(50));
+    let at = |root: &'static str| move |i: &Inventory| i.root.as_deref() == Some(root.as_ref());
+    running.until("the first", |i| knows(1)(i) || i.root.is_some()).await;
+    assert!(at("/data/docker")(&running.inventory.borrow()), "not after a container");
+    // a session without an answer to this is a session all the same
+    *running.script.root.lock().unwrap() = None;
+    *running.script.list.lock().unwrap() = Some("{]".to_owned());
+    running.until("its end", |i| matches!(i.engine, Engine::Gone { .. })).await;
+    *running.script.list.lock().unwrap() = None;
+    running.until("the next", |i| knows(1)(i) && at("/data/docker")(i)).await;
+    assert!(running.stats.errors_timeout.load(Relaxed) > 0);
+    *running.script.root.lock().unwrap() = Some("/other");
+    *running.script.list.lock().unwrap() = Some("{]".to_owned());
+    running.until("its end", |i| matches!(i.engine, Engine::Gone { .. })).await;
+    *running.script.list.lock().unwrap() = None;
+    running.until("another place", |i| knows(1)(i) && at("/other")(i)).await;
     running.end().await;
 }
 

@@ -91,6 +91,21 @@ fn heard(kind: &str, action: &str, id: &str, attributes: Value) -> Option<Happen
 }
 
 #[test]
+fn where_the_data_is() {
+    let root = |root: Value| {
+        let info = json!({"ID": "x", "Containers": 3, "DockerRootDir": root});
+        parse_root(info.to_string().as_bytes()).unwrap()
+    };
+    assert_eq!(root(json!("/data/docker")), Some("/data/docker".into()));
+    for none in [json!(""), json!("/"), json!("data"), json!("/a/../etc"), json!(7), json!(null)] {
+        assert_eq!(root(none.clone()), None, "{none}");
+    }
+    assert_eq!(root(json!(format!("/{}", "x/".repeat(3_000)))), None);
+    assert_eq!(parse_root(b"{}").unwrap(), None);
+    assert!(parse_root(b"<html>").is_err());
+}
+
+#[test]
 fn events() {
     let on = |action| heard("container", action, ID, json!({"name": "web"}));
     assert_eq!(on("start"), Some(Happening::Started));
