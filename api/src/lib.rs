@@ -127,7 +127,8 @@ pub async fn run(config: Config, listener: TcpListener, stop: Stop) -> Result<()
         let (pulse, ending) = (api.pulse.clone(), ending.clone());
         async move { watchdog(&pulse, http::LONGEST_PAUSE, ending).await }
     });
-    tasks.spawn(reload::certificate(certificate, stop.reload.clone(), ending.clone()));
+    let (look, ways) = (stop.reload.clone(), api.ways.clone());
+    tasks.spawn(reload::certificates(certificate, ways, look, ending.clone()));
 
     let died = tokio::select! {
         // the stop ends the HTTP side too

@@ -1,8 +1,9 @@
 //! SIGHUP: the config file and the certificate are read again. A bad one is refused and the old one stays; a changed file takes effect
 //! by running anew in the same process: readers of the bus are told `closed` and go on from their cursor, agents report again. Of a
-//! file that is the same only the certificate is taken over, which nobody notices.
+//! file that is the same only the certificate and the authorities of agents are taken over, which nobody notices.
 
 use crate::config::Config;
+use crate::ways::Ways;
 use common::exit::Exit;
 use common::serve;
 use common::stop::Stop;
@@ -112,8 +113,13 @@ async fn taken(current: &Config, next: &Config) -> Result<Option<TcpListener>, S
     serve::bind(next.server.listen, Duration::ZERO).await.map(Some).map_err(|e| e.to_string())
 }
 
-/// Takes a renewed certificate over each time `look` says to.
-pub async fn certificate(tls: Option<tls::Server>, look: Arc<Notify>, stop: CancellationToken) {
+/// Takes a renewed certificate, and other authorities of agents, over each time `look` says to.
+pub async fn certificates(
+    tls: Option<tls::Server>,
+    ways: Ways,
+    look: Arc<Notify>,
+    stop: CancellationToken,
+) {
     while stop.run_until_cancelled(look.notified()).await.is_some() {
         match tls.as_ref().map(tls::Server::reload) {
             None => {}
@@ -121,6 +127,13 @@ pub async fn certificate(tls: Option<tls::Server>, look: Arc<Notify>, stop: Canc
             Some(Ok(false)) => tracing::info!("the certificate is the same"),
             Some(Err(error)) => {
                 tracing::error!("the certificate is refused, the old one stays: {error}")
+            }
+        }
+        match ways.reload() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the authorities of agents are read again"),
+            Err(error) => {
+                tracing::error!("the authorities of agents are refused, the old ones stay: {error}")
             }
         }
     }

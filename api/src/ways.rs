@@ -8,7 +8,8 @@ use common::api_types::Instance;
 use common::http::Options;
 use common::printable::printable;
 use common::tls;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Where the authorities that vouch for agents are named.
@@ -19,14 +20,32 @@ const CA_SETTING: &str = "[server] agents_ca";
 pub struct Ways {
     centre: Centre,
     nodes: Nodes,
-    vouching: Option<tls::Client>,
+    /// None for the system's authorities.
+    vouching: Option<Arc<Vouching>>,
+}
+
+/// The authorities of a file.
+struct Vouching {
+    file: PathBuf,
+    client: RwLock<tls::Client>,
 }
 
 impl Ways {
     /// `agents_ca`: the file of the authorities that vouch for agents; None for the system's.
     pub fn new(centre: Centre, nodes: Nodes, agents_ca: Option<&Path>) -> Result<Self, tls::Error> {
-        let vouching = agents_ca.map(|file| tls::Client::load(Some(file))).transpose()?;
-        Ok(Self { centre, nodes, vouching })
+        let read = |file: &Path| {
+            let client = RwLock::new(tls::Client::load(Some(file))?);
+            Ok(Arc::new(Vouching { file: file.to_owned(), client }))
+        };
+        Ok(Self { centre, nodes, vouching: agents_ca.map(read).transpose()? })
+    }
+
+    /// Reads the file of the authorities again, for whoever is connected to from now on. An error changes nothing. False if there is none.
+    pub fn reload(&self) -> Result<bool, tls::Error> {
+        let Some(vouching) = &self.vouching else { return Ok(false) };
+        let next = tls::Client::load(Some(&vouching.file))?;
+        *vouching.client.write().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(true)
     }
 
     /// The way to this agent of an instance's node, or why there is none.
@@ -37,7 +56,10 @@ impl Ways {
 
     /// How an agent is asked.
     pub fn options(&self, timeout: Duration, max_body: usize) -> Options {
-        let tls = self.vouching.clone();
+        let client = |vouching: &Arc<Vouching>| {
+            vouching.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        let tls = self.vouching.as_ref().map(client);
         Options { timeout, max_body, tls, ca_setting: CA_SETTING, ..Options::default() }
     }
 }

@@ -69,7 +69,10 @@ pub fn hint(error: &io::Error, setting: &str) -> Cow<'static, str> {
     use rustls::{CertificateError, Error as Tls, InvalidMessage};
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Tls>());
     let known = match cause {
-        Some(Tls::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        // a bad signature: an authority of that name is known, which is another one
+        Some(Tls::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => {
             return format!("; name the file of the authority that signed it (`{setting}`)").into();
         }
         Some(Tls::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {

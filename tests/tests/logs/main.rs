@@ -8,5 +8,6 @@ mod flood;
 mod hostile;
 mod page;
 mod scene;
+mod summed;
 mod tls;
 mod torture;
