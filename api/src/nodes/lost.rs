@@ -1,14 +1,11 @@
 //! What a log-agent's report says of lines that will never be shipped, as notes on the bus.
 
-use super::{Entry, Nodes, ReportError, lock, rows};
+use super::{Entry, LOG_AGENT, Nodes, ReportError, lock, rows};
 use crate::change::Change;
 use crate::reconcile::{Losses, losses};
 use common::api_types::{Instance, LogLossFact, MOST_LOSSES, Report};
 use serde::Deserialize;
 use std::sync::Arc;
-
-/// The agent whose facts have them.
-pub(super) const LOG_AGENT: &str = "log-agent";
 
 /// The losses of a report; of another agent's there are none.
 pub(super) fn read(agent: &str, report: &Report) -> Result<Option<Arc<Losses>>, ReportError> {
