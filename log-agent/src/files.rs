@@ -158,6 +158,11 @@ impl Files {
         self.0.shown().losses = Losses::new(kept);
     }
 
+    /// The number that grows with every loss.
+    pub(crate) fn losses_revision(&self) -> u64 {
+        self.0.shown().losses.revision()
+    }
+
     /// What was lost to shipping, by app and instance, after a number that grows with every loss.
     pub(crate) fn losses(&self, now: Moment) -> (u64, Vec<LogLossFact>) {
         let losses = &self.0.shown().losses;

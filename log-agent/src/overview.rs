@@ -5,8 +5,7 @@ use crate::live::{self, Live};
 use crate::losses::Keeper;
 use crate::retention::{self, Retention};
 use crate::ship::{AppStatus, Shipper, Status};
-use crate::source::Source;
-use crate::volume::InstanceKey;
+use crate::volume::{InstanceKey, Volume};
 use crate::volumes;
 use common::api_types::LogLossFact;
 use common::carbon::Carbon;
@@ -112,8 +111,27 @@ pub struct Instance {
 }
 
 impl Sources {
-    /// How it is now. Looks at every file: for ticks and for who asks, not for every second.
+    /// How it is now. Looks at every file: for reports and for who asks, not for every second.
     pub fn overview(&self) -> Overview {
+        let mut out = self.by_app();
+        let ships = self.shipper.is_some();
+        // files of a volume mostly follow each other
+        let (mut volume, mut sum) = (None::<Arc<Volume>>, Instance::default());
+        for source in self.files.all() {
+            let (of, len, acknowledged) = source.extent();
+            if !volume.as_ref().is_some_and(|volume| Arc::ptr_eq(volume, &of)) {
+                out.add_files(volume.replace(of), &std::mem::take(&mut sum));
+            }
+            sum.files += 1;
+            sum.bytes += len;
+            sum.lag_bytes += if ships { len.saturating_sub(acknowledged) } else { 0 };
+        }
+        out.add_files(volume, &sum);
+        out
+    }
+
+    /// The same without the files of each instance, which ticks do not need.
+    pub fn by_app(&self) -> Overview {
         let carbon = self.carbon.status();
         let mut out = Overview {
             engine: self.finding.engine(),
@@ -126,9 +144,6 @@ impl Sources {
         };
         for figures in self.files.figures() {
             out.add_volume(&figures);
-        }
-        for source in self.files.all() {
-            out.add_file(&source, self.shipper.is_some());
         }
         for (app, status) in out.shipping.iter_mut().flat_map(|all| std::mem::take(&mut all.apps)) {
             out.apps.entry(app).or_default().shipped = Some(status);
@@ -179,7 +194,7 @@ impl Sources {
 }
 
 /// How often it is looked whether a thread ended.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(2);
 
 impl Overview {
     /// Files followed.
@@ -203,15 +218,14 @@ impl Overview {
         instance.ended_at = volume.ended_at;
     }
 
-    fn add_file(&mut self, source: &Source, ships: bool) {
+    fn add_files(&mut self, volume: Option<Arc<Volume>>, sum: &Instance) {
         // found since the figures were made: counted the next time
-        let Some(instance) = self.instances.get_mut(&source.volume().instance) else { return };
-        let len = source.len();
-        instance.files += 1;
-        instance.bytes += len;
-        if ships {
-            instance.lag_bytes += len.saturating_sub(source.acknowledged_to().mark.offset);
-        }
+        let Some(instance) = volume.and_then(|v| self.instances.get_mut(&v.instance)) else {
+            return;
+        };
+        instance.files += sum.files;
+        instance.bytes += sum.bytes;
+        instance.lag_bytes += sum.lag_bytes;
     }
 }
 

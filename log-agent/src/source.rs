@@ -140,6 +140,12 @@ impl Source {
         self.inner().volume.instance.clone()
     }
 
+    /// The volume it lies in, its length, and how far it is safe elsewhere.
+    pub fn extent(&self) -> (Arc<Volume>, u64, u64) {
+        let inner = self.inner();
+        (inner.volume.clone(), inner.tide.len, inner.acknowledged.offset)
+    }
+
     /// The app of that instance.
     pub fn app(&self) -> AppId {
         self.inner().volume.instance.app.clone()

@@ -84,11 +84,18 @@ impl Keeper {
         let mut turns = interval(LOOK);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(turns.tick()).await.is_some() {
+            if !self.has_news() {
+                continue;
+            }
             let keeper = Arc::clone(&self);
             if tokio::task::spawn_blocking(move || keeper.save()).await.is_err() {
                 tracing::error!("keeping what was lost to shipping broke: a bug");
             }
         }
+    }
+
+    fn has_news(&self) -> bool {
+        self.files.losses_revision() != self.saved().revision
     }
 
     /// Writes what is new.
