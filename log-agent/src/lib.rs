@@ -22,6 +22,7 @@ pub mod files;
 pub mod fuzzing;
 mod http;
 pub mod identity;
+mod kept;
 pub mod lines;
 pub mod live;
 pub mod losses;

@@ -5,13 +5,14 @@
 //! a file that cannot be read, which is put aside under another name, and said.
 
 use crate::files::Files;
+use crate::kept;
 use common::api_types::LogLossFact;
 use common::atomic_file;
 use common::logging::Episode;
 use common::moment::Moment;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -64,7 +65,7 @@ impl Keeper {
     pub fn open(path: PathBuf, files: Files) -> Self {
         match load(&path) {
             Ok(kept) => files.begin_losses(kept),
-            Err(error) => match put_aside(&path) {
+            Err(error) => match kept::put_aside(&path) {
                 Ok(()) => tracing::warn!(
                     "losses that were not told to the centre yet are not any more: {error}; it is put aside as {}.bad",
                     path.display()
@@ -132,12 +133,7 @@ impl Keeper {
 
 fn load(path: &Path) -> Result<Vec<LogLossFact>, Error> {
     let io = |cause| Error::Io { path: path.to_owned(), cause };
-    let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        file => file.map_err(io)?,
-    };
-    let mut json = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut json).map_err(io)?;
+    let Some(json) = kept::read(path, MOST_BYTES).map_err(io)? else { return Ok(Vec::new()) };
     if json.len() as u64 > MOST_BYTES {
         return Err(Error::TooLarge { path: path.to_owned() });
     }
@@ -147,12 +143,6 @@ fn load(path: &Path) -> Result<Vec<LogLossFact>, Error> {
         return Err(Error::Format { path: path.to_owned(), found: kept.format });
     }
     Ok(kept.losses)
-}
-
-fn put_aside(path: &Path) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".bad");
-    fs::rename(path, aside)
 }
 
 #[cfg(test)]

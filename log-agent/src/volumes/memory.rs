@@ -4,10 +4,11 @@
 //! aside under another name, and said: the agent goes on with what runs now.
 
 use super::ledger::Entry;
+use crate::kept;
+pub(super) use crate::kept::put_aside;
 use common::atomic_file;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
@@ -45,12 +46,7 @@ struct Write1<'a> {
 /// What was remembered; nothing if there is no file.
 pub(super) fn load(path: &Path) -> Result<Vec<Entry>, Error> {
     let io = |cause| Error::Io { path: path.to_owned(), cause };
-    let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        file => file.map_err(io)?,
-    };
-    let mut json = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut json).map_err(io)?;
+    let Some(json) = kept::read(path, MOST_BYTES).map_err(io)? else { return Ok(Vec::new()) };
     if json.len() as u64 > MOST_BYTES {
         return Err(Error::TooLarge { path: path.to_owned() });
     }
@@ -62,16 +58,6 @@ pub(super) fn load(path: &Path) -> Result<Vec<Entry>, Error> {
     let Read1 { entries } = serde_json::from_slice(&json).map_err(fault)?;
     // a file somebody wrote by hand is trusted no more than an engine
     Ok(entries.into_iter().filter(|e| e.dir.is_absolute()).collect())
-}
-
-/// Puts a file aside that cannot be read, as evidence.
-pub(super) fn put_aside(path: &Path) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".bad");
-    match fs::rename(path, aside) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
 }
 
 /// The bytes to be written.
@@ -90,6 +76,7 @@ mod tests {
     use crate::volumes::claim::By;
     use common::ids::{AppId, InstanceId};
     use common::moment::Moment;
+    use std::fs;
 
     #[test]
     fn what_is_saved_comes_back_and_what_is_damaged_is_said() {
