@@ -32,6 +32,7 @@ pub fn files(config: &Config, known: Vec<Known>) -> Result<Files, Error> {
         include: own.include.clone(),
         exclude: own.exclude.clone(),
         ships: own.sink.is_some(),
+        outlets: own.sink.as_ref().map_or(1, Sink::outlets),
         ..files::Settings::default()
     };
     Files::resume(settings, known).map_err(Error::system("cannot follow files"))
@@ -91,21 +92,23 @@ pub async fn hand_over(
 
 /// Where lines go and how far each file got, and what the journal remembers; nothing without a sink.
 pub fn shipping(config: &Config) -> Result<(Option<Shipping>, Vec<Known>), Error> {
-    let sink: Box<dyn ship::sink::Sink> = match &config.log_agent.sink {
+    let sinks: Vec<Box<dyn ship::sink::Sink>> = match &config.log_agent.sink {
         None => return Ok((None, Vec::new())),
         Some(Sink::Flume(flume)) => {
-            let form = form(&flume.wire)?;
             let (hosts, times) = (flume.peers.clone(), flume::Times::default());
-            Box::new(flume::Flume::new(flume::Settings { hosts, form, times }))
+            let settings = flume::Settings { hosts, form: form(&flume.wire)?, times };
+            let connection =
+                |_| -> Box<dyn ship::sink::Sink> { Box::new(flume::Flume::new(settings.clone())) };
+            (0..flume.connections).map(connection).collect()
         }
-        Some(Sink::Dir(path)) => Box::new(dir::Dir::new(dir::Settings::new(path))),
+        Some(Sink::Dir(path)) => vec![Box::new(dir::Dir::new(dir::Settings::new(path)))],
     };
     let (journal, known) = Journal::open(&config.state_dir())?;
-    Ok((Some((journal, sink)), known))
+    Ok((Some((journal, sinks)), known))
 }
 
-/// What shipping begins with.
-type Shipping = (Journal, Box<dyn ship::sink::Sink>);
+/// What shipping begins with: a sink for each outlet.
+type Shipping = (Journal, Vec<Box<dyn ship::sink::Sink>>);
 
 fn form(wire: &Wire) -> Result<flume::Form, Error> {
     Ok(match wire {
@@ -131,7 +134,7 @@ pub fn shipper(
     shipping: Option<Shipping>,
     files: &Files,
 ) -> Result<Option<Arc<Shipper>>, Error> {
-    let Some((journal, sink)) = shipping else { return Ok(None) };
+    let Some((journal, sinks)) = shipping else { return Ok(None) };
     let own = &config.log_agent;
     let settings = ShipSettings {
         dc: config.node.dc.clone(),
@@ -140,7 +143,7 @@ pub fn shipper(
         multiline: own.multiline.clone(),
         ..ShipSettings::default()
     };
-    let shipper = Shipper::start(settings, files.clone(), journal, sink);
+    let shipper = Shipper::start(settings, files.clone(), journal, sinks);
     Ok(Some(Arc::new(shipper.map_err(Error::system("cannot start the threads that ship"))?)))
 }
 

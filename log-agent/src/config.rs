@@ -122,6 +122,18 @@ pub struct Flume {
     pub peers: Vec<String>,
     /// In which form.
     pub wire: Wire,
+    /// Over so many connections at a time.
+    pub connections: usize,
+}
+
+impl Sink {
+    /// Outlets it has (see [`crate::outlet`]): a connection each.
+    pub fn outlets(&self) -> usize {
+        match self {
+            Self::Flume(flume) => flume.connections,
+            Self::Dir(_) => 1,
+        }
+    }
 }
 
 /// What the Avro source is set to speak.

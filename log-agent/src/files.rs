@@ -6,6 +6,7 @@ mod figures;
 mod woken;
 
 pub use figures::{Gap, Limits, Pace, Settings, VolumeFigures, Why};
+pub(crate) use woken::Outlets;
 pub use woken::Woken;
 
 use crate::discover;
@@ -45,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     state: Mutex<Shown>,
     pub(crate) set: watch::Sender<u64>,
-    pub(crate) woken: Woken,
+    pub(crate) woken: Outlets,
     pub(crate) bell: Arc<discover::Bell>,
     pub(crate) rounds: AtomicU64,
     pub(crate) overflows: AtomicU64,
@@ -82,7 +83,7 @@ impl Files {
     pub fn resume(settings: Settings, known: Vec<Known>) -> io::Result<Self> {
         let bell = Arc::new(discover::Bell::new(&settings.limits)?);
         let shared = Arc::new(Shared {
-            woken: Woken::new(settings.ships),
+            woken: Outlets::new(settings.ships, settings.outlets),
             settings,
             state: Mutex::default(),
             set: watch::Sender::new(0),
@@ -133,9 +134,9 @@ impl Files {
         self.0.set.subscribe()
     }
 
-    /// What grew, for the shipper: blocking, each file once however often it was written.
-    pub fn woken(&self) -> &Woken {
-        &self.0.woken
+    /// What grew and is shipped through this outlet: blocking, each file once however often it was written.
+    pub fn woken(&self, outlet: usize) -> &Woken {
+        self.0.woken.of(outlet)
     }
 
     /// What is in each volume, and what of it is not read and why.

@@ -28,6 +28,7 @@ pub mod live;
 pub mod losses;
 mod measure;
 pub mod name;
+pub mod outlet;
 pub mod overview;
 mod report;
 pub mod retention;

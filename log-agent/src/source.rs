@@ -65,6 +65,7 @@ pub struct Source {
     inner: Mutex<Inner>,
     tide: OnceLock<watch::Sender<Tide>>,
     holds: AtomicUsize,
+    outlet: AtomicUsize,
     /// In the list of what grew, or about to be.
     pub(crate) queued: AtomicBool,
     /// In that list to tell of its start; changes only under the list's lock.
@@ -109,13 +110,14 @@ pub(crate) struct Previous {
 }
 
 impl Source {
-    pub(crate) fn new(id: SourceId, bell: Arc<Bell>, inner: Inner) -> Self {
+    pub(crate) fn new(id: SourceId, bell: Arc<Bell>, outlet: usize, inner: Inner) -> Self {
         Self {
             id,
             bell,
             inner: Mutex::new(inner),
             tide: OnceLock::new(),
             holds: AtomicUsize::new(0),
+            outlet: AtomicUsize::new(outlet),
             queued: AtomicBool::new(false),
             begins: AtomicBool::new(false),
         }
@@ -128,6 +130,16 @@ impl Source {
     /// Its number in this process.
     pub fn id(&self) -> SourceId {
         self.id
+    }
+
+    /// The outlet it is shipped through, see [`crate::outlet`].
+    pub fn outlet(&self) -> usize {
+        self.outlet.load(Ordering::Relaxed)
+    }
+
+    /// It is a copy of another one, and takes the same outlet, wherever that was moved from. To be called before it is told of.
+    pub(crate) fn leaves_with(&self, original: &Self) {
+        self.outlet.store(original.outlet(), Ordering::Relaxed);
     }
 
     /// The volume it lies in. A directory may pass from an ended instance to the next.
@@ -272,7 +284,9 @@ impl Source {
     /// generation before something of it was shipped, so that the one before is known as long as possible.
     pub fn known(&self, place: &Place) -> Option<Known> {
         let inner = self.inner();
-        let of_now = place.generation == inner.tide.generation && place.mark.offset > 0;
+        // one that was let go may have left its inode to another file, which another outlet ships
+        let gone = inner.tide.state == State::Deleted && inner.file.is_none();
+        let of_now = place.generation == inner.tide.generation && place.mark.offset > 0 && !gone;
         of_now.then(|| Known {
             identity: inner.identity,
             mark: place.mark,

@@ -28,6 +28,7 @@ pub struct Section {
     flume_compression: Compression,
     flume_tls: bool,
     flume_ca_file: String,
+    flume_connections: u32,
     batch_events: u32,
     #[serde(with = "text::size")]
     batch_bytes: u64,
@@ -67,6 +68,7 @@ impl Default for Section {
             flume_compression: Compression::None,
             flume_tls: false,
             flume_ca_file: String::new(),
+            flume_connections: 1,
             batch_events: 1_000,
             batch_bytes: 1 << 20,
             include: vec!["**".into()],
@@ -90,6 +92,8 @@ const INTERVAL: std::ops::RangeInclusive<Duration> =
 const EVENTS: std::ops::RangeInclusive<u32> = 1..=100_000;
 /// Bounds of [`LogAgent::batch_bytes`]: the longest piece of a line has to fit, and a batch is in memory, twice.
 const BYTES: std::ops::RangeInclusive<u64> = 512 << 10..=16 << 20;
+/// Bounds of [`Flume::connections`]: Flume executes what comes on all connections of all nodes with 16 threads.
+const CONNECTIONS: std::ops::RangeInclusive<u32> = 1..=8;
 /// Least [`LogAgent::keep`]: a shorter one is a mistake.
 const KEEP_LEAST: Duration = Duration::from_secs(60);
 /// Least [`LogAgent::volume_quota`].
@@ -129,7 +133,6 @@ impl config::Section for Section {
                 at.fault("origins", format!("\"{shown}\" is no origin; write scheme, host and port alone: \"https://logs.example:8443\""));
             }
         }
-        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         LogAgent {
             listen: self.listen,
             interval: self.interval,
@@ -200,9 +203,12 @@ impl Section {
                 at.fault("flume", format!("\"{peer}\" is named twice; name it once"));
             }
         }
+        if !CONNECTIONS.contains(&self.flume_connections) {
+            at.fault("flume_connections", "must be 1 to 8; 1 is the default");
+        }
         let wire = self.wire(at);
-        let peers = self.flume.clone();
-        (!peers.is_empty()).then_some(Sink::Flume(Flume { peers, wire }))
+        let (peers, connections) = (self.flume.clone(), size(self.flume_connections.into()));
+        (!peers.is_empty()).then_some(Sink::Flume(Flume { peers, wire, connections }))
     }
 
     /// Flume's source speaks one of the three: with both, its decoders stand in the wrong order and nothing passes.
@@ -259,6 +265,10 @@ impl Section {
             numbers.map(|(_, number)| usize::try_from(number).unwrap_or(usize::MAX));
         Limits { ticket, instance, node }
     }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 fn given(path: &str) -> Option<PathBuf> {

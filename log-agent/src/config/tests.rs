@@ -29,6 +29,8 @@ fn a_sink_is_flume_in_one_of_three_forms_or_a_directory() {
     assert_eq!(wire("flume_compression = \"deflate\""), Wire::Deflate);
     assert_eq!(wire("flume_tls = true"), Wire::Tls(None));
     assert_eq!(wire("flume_tls = true\nflume_ca_file = \"/ca\""), Wire::Tls(Some("/ca".into())));
+    let several = of("flume = [\"f1:4141\"]\nflume_connections = 2").unwrap();
+    assert_eq!(several.sink.map(|sink| sink.outlets()), Some(2));
     let dir = of("sink = \"dir:/var/logs\"").unwrap();
     assert_eq!(dir.sink, Some(Sink::Dir("/var/logs".into())));
 }
@@ -41,6 +43,7 @@ fn what_makes_no_sense_is_refused_in_words() {
     fault("flume = [\"f1:1\", \"f1:1\"]", "named twice");
     fault("flume_compression = \"deflate\"\nflume_tls = true", "cannot do TLS and deflate");
     fault("flume_ca_file = \"/ca\"", "means nothing without flume_tls");
+    fault("flume_connections = 0", "1 to 8");
     fault("include = [\"/x\"]", "leave out the leading /");
     fault("exclude = [\"a[\"]", "a glob such as");
     fault("multiline = \"(\"", "no regular expression");

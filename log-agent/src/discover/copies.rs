@@ -145,6 +145,9 @@ impl Follower {
                 Origin::Copy { waits, .. } if quiet < waits => continue,
                 Origin::Copy { found, of, .. } => {
                     start = found.start;
+                    if let Some(original) = self.followed.get(&of) {
+                        source.leaves_with(&original.source);
+                    }
                     if let Some(ended) = self.followed.get_mut(&of).and_then(|f| f.ended.as_mut()) {
                         ended.copied = ended.copied.max(found.copied);
                     }

@@ -8,6 +8,7 @@ use crate::dockerlog;
 use crate::files::Why;
 use crate::identity::{HASHED, Head, Identity, Mark, Seen, Verdict, judge};
 use crate::name::FileName;
+use crate::outlet;
 use crate::source::{Inner, Source, SourceId, State, Tide};
 use crate::volume::Form;
 use std::collections::VecDeque;
@@ -224,7 +225,8 @@ impl Follower {
             // without it the file is read by its name, and what is deleted unread is a gap
             file: keeps.then(|| Arc::new(file)),
         };
-        let source = Arc::new(Source::new(id, self.shared.bell.clone(), inner));
+        let outlet = outlet::of(&inner.volume.instance, self.shared.settings.outlets);
+        let source = Arc::new(Source::new(id, self.shared.bell.clone(), outlet, inner));
         if keeps {
             self.shared.bell.opened();
         }

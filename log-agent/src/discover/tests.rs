@@ -118,7 +118,7 @@ impl Lab {
                 self.files.figures(),
                 self.files.all()
             );
-            for source in self.files.woken().wait(Duration::from_millis(10), 64) {
+            for source in self.files.woken(0).wait(Duration::from_millis(10), 64) {
                 self.shipped.ship(&source);
             }
         }

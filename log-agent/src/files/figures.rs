@@ -16,6 +16,8 @@ pub struct Settings {
     pub exclude: Vec<String>,
     /// Whether somebody ships and acknowledges; without, nothing waits for that.
     pub ships: bool,
+    /// Outlets files are shipped through, at least one.
+    pub outlets: usize,
     /// Limits.
     pub limits: Limits,
     /// Times.
@@ -28,6 +30,7 @@ impl Default for Settings {
             include: vec!["**".into()],
             exclude: COMPRESSED.iter().map(|end| format!("**/*{end}")).collect(),
             ships: true,
+            outlets: 1,
             limits: Limits::default(),
             pace: Pace::default(),
         }

@@ -1,4 +1,5 @@
-//! The list of files that grew: each once, however often it was written, and once more when it becomes known where its shipping starts.
+//! The lists of files that grew, one for each outlet: each file once, however often it was written, and once more when it becomes known where
+//! its shipping starts.
 
 use crate::source::Source;
 use std::collections::VecDeque;
@@ -6,7 +7,37 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For threads that ship; bounded by twice the number of files.
+/// The lists of all outlets.
+#[derive(Debug)]
+pub(crate) struct Outlets(Box<[Woken]>);
+
+impl Outlets {
+    /// At least one.
+    pub(crate) fn new(ships: bool, outlets: usize) -> Self {
+        Self((0..outlets.max(1)).map(|_| Woken::new(ships)).collect())
+    }
+
+    pub(crate) fn of(&self, outlet: usize) -> &Woken {
+        &self.0[outlet % self.0.len()]
+    }
+
+    /// Puts a file on the list of its outlet.
+    pub(crate) fn push(&self, source: &Arc<Source>) {
+        self.of(source.outlet()).push(source);
+    }
+
+    /// Tells of a file's start, see [`Woken::begin`].
+    pub(crate) fn begin(&self, source: &Arc<Source>) {
+        self.of(source.outlet()).begin(source);
+    }
+
+    /// No more will come.
+    pub(crate) fn close(&self) {
+        self.0.iter().for_each(Woken::close);
+    }
+}
+
+/// For the thread that reads of one outlet; bounded by twice the number of files.
 #[derive(Debug)]
 pub struct Woken {
     list: Mutex<List>,

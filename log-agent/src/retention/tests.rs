@@ -85,7 +85,7 @@ impl Lab {
         let until = Instant::now() + DEADLINE;
         while !done(self) {
             assert!(Instant::now() < until, "never: {what}; {:#?}", self.files.all());
-            self.files.woken().wait(Duration::from_millis(5), 64);
+            self.files.woken(0).wait(Duration::from_millis(5), 64);
         }
     }
 

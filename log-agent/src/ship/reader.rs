@@ -3,16 +3,15 @@
 //! A batch is handed over when it is full, and at once when the sender has nothing to do; then not again for a few milliseconds, in which
 //! what comes is gathered. While both batches are under way nothing is read: files wait where they are.
 
-use super::ShipSettings;
+use super::Outlet;
 use super::cursor::{Cursor, Look};
-use super::exchange::{Exchange, Presence, Shipment, Side};
+use super::exchange::{Presence, Shipment, Side};
 use super::forget::Forget;
 use super::joining::JOINED;
-use super::journal::Journal;
 use super::lane::Turns;
 use super::reading::Reading;
-use super::status::Board;
-use crate::files::{Files, Known};
+use super::status::Lane;
+use crate::files::Known;
 use crate::lines::LONGEST;
 use crate::source::{Source, SourceId, Window};
 use crate::volume::InstanceKey;
@@ -29,11 +28,7 @@ const PRUNE: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(super) struct Reader {
-    settings: Arc<ShipSettings>,
-    files: Files,
-    journal: Arc<Journal>,
-    exchange: Arc<Exchange>,
-    board: Arc<Board>,
+    outlet: Outlet,
     turns: Turns<InstanceKey, SourceId>,
     cursors: HashMap<SourceId, Cursor>,
     /// Whose window is on its way into batches.
@@ -53,21 +48,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(
-        settings: Arc<ShipSettings>,
-        files: Files,
-        journal: Arc<Journal>,
-        exchange: Arc<Exchange>,
-        board: Arc<Board>,
-    ) -> Self {
+    pub(super) fn new(outlet: Outlet) -> Self {
         let now = Instant::now();
-        let set = files.subscribe();
+        let set = outlet.files.subscribe();
         Self {
-            settings,
-            files,
-            journal,
-            exchange,
-            board,
+            outlet,
             turns: Turns::default(),
             cursors: HashMap::new(),
             reading: None,
@@ -84,9 +69,9 @@ impl Reader {
     }
 
     pub(super) fn run(mut self) {
-        let presence = Presence(self.exchange.clone(), Side::Reading);
+        let presence = Presence(self.outlet.exchange.clone(), Side::Reading);
         let mut wait = Duration::ZERO;
-        while !self.exchange.is_stopping() && !self.files.woken().is_closed() {
+        while !self.outlet.exchange.is_stopping() && !self.outlet.woken().is_closed() {
             self.take_woken(wait);
             let now = Instant::now();
             self.take_due(now);
@@ -97,15 +82,15 @@ impl Reader {
         }
         // what was read may still go
         if let Some(shipment) = self.shipment.take().filter(|shipment| !shipment.is_empty()) {
-            drop(self.exchange.hand_over(shipment));
+            drop(self.outlet.exchange.hand_over(shipment));
         }
-        self.exchange.stop();
+        self.outlet.exchange.stop();
         drop(presence);
     }
 
     /// Waits for files that grew.
     fn take_woken(&mut self, longest: Duration) {
-        let woken = self.files.woken().wait(longest, MOST);
+        let woken = self.outlet.woken().wait(longest, MOST);
         let now = Instant::now();
         for source in woken {
             self.wake(&source, now);
@@ -119,7 +104,7 @@ impl Reader {
             // nothing else tells of a start that is not the first byte
             self.starts.extend(source.known(&start));
             let cursor = Cursor::new(source.clone(), start);
-            self.board.lanes().insert(source.id(), cursor.lane.clone());
+            self.outlet.board.lanes().insert(source.id(), cursor.lane.clone());
             cursor
         });
         cursor.woken(start);
@@ -150,7 +135,7 @@ impl Reader {
     fn fill(&mut self, now: Instant) {
         loop {
             if self.shipment.is_none() {
-                self.shipment = self.exchange.free();
+                self.shipment = self.outlet.exchange.free();
                 self.full = false;
             }
             let Some(shipment) = &mut self.shipment else { return };
@@ -161,12 +146,12 @@ impl Reader {
             }
             if let Some((id, mut reading)) = self.reading.take() {
                 let Some(cursor) = self.cursors.get_mut(&id) else { continue };
-                if !cursor.encode(&self.settings, &self.window, &mut reading, shipment) {
+                if !cursor.encode(&self.outlet.settings, &self.window, &mut reading, shipment) {
                     self.full = true;
                     self.reading = Some((id, reading));
                     return;
                 }
-                let due = cursor.due(&self.settings, now);
+                let due = cursor.due(&self.outlet.settings, now);
                 self.turns.took(reading.taken() as u64, reading.more);
                 self.later(id, due);
                 continue;
@@ -176,7 +161,13 @@ impl Reader {
                 self.turns.took(0, false);
                 continue;
             };
-            match cursor.look(&self.settings, &self.board, &mut self.window, shipment, now) {
+            match cursor.look(
+                &self.outlet.settings,
+                &self.outlet.board,
+                &mut self.window,
+                shipment,
+                now,
+            ) {
                 Look::Window(reading) => self.reading = Some((id, reading)),
                 Look::Again => self.turns.took(0, true),
                 Look::Nothing(due) => {
@@ -192,14 +183,14 @@ impl Reader {
         let shipment = self.shipment.take_if(|shipment| !shipment.is_empty())?;
         if !self.full {
             // the sender rings when it has nothing to do
-            let idle = self.exchange.is_idle();
-            let due = self.handed_over.map(|at| at + self.settings.gather);
+            let idle = self.outlet.exchange.is_idle();
+            let due = self.handed_over.map(|at| at + self.outlet.settings.gather);
             if !idle || due.is_some_and(|due| now < due) {
                 self.shipment = Some(shipment);
                 return due.filter(|_| idle);
             }
         }
-        self.shipment = self.exchange.hand_over(shipment);
+        self.shipment = self.outlet.exchange.hand_over(shipment);
         if self.shipment.is_none() {
             self.handed_over = Some(now);
             // the other one, and go on
@@ -225,7 +216,7 @@ impl Reader {
         if self.set.has_changed().unwrap_or(false) {
             self.set.borrow_and_update();
             let all: HashMap<SourceId, Arc<Source>> =
-                self.files.all().into_iter().map(|source| (source.id(), source)).collect();
+                self.outlet.files.all().into_iter().map(|source| (source.id(), source)).collect();
             let reading = self.reading.as_ref().map(|(id, _)| *id);
             let due = &mut self.due;
             self.cursors.retain(|id, cursor| {
@@ -235,10 +226,13 @@ impl Reader {
                 }
                 kept
             });
-            self.board.lanes().retain(|id, _| self.cursors.contains_key(id));
+            let others = |lane: &Lane| lane.source.outlet() != self.outlet.nth;
+            let lanes = &mut self.outlet.board.lanes();
+            lanes.retain(|id, lane| others(lane) || self.cursors.contains_key(id));
         }
-        if self.forget.is_due(now) {
-            self.forget.run(&self.journal, &self.files.all(), now);
+        // once for all outlets
+        if self.outlet.nth == 0 && self.forget.is_due(now) {
+            self.forget.run(&self.outlet.journal, &self.outlet.files.all(), now);
         }
     }
 }

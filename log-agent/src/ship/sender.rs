@@ -2,16 +2,13 @@
 //!
 //! Only then, and only as far as that, files are written down as shipped: in the journal first, for the follower after that.
 
-use super::exchange::{Exchange, Presence, Shipment, Side, Work};
-use super::journal::Journal;
+use super::Outlet;
+use super::exchange::{Presence, Shipment, Side, Work};
 use super::quarantine::Quarantine;
 use super::retry::{Next, Retry};
 use super::sink::{Failure, Sink};
 use super::size::Size;
-use super::status::{Board, add};
-use crate::files::Files;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use super::status::{Sending, add};
 use std::time::{Duration, Instant};
 
 /// Between two calls of a sink that has nothing to do.
@@ -21,11 +18,8 @@ const SHOW: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(super) struct Sender {
+    outlet: Outlet,
     sink: Box<dyn Sink>,
-    files: Files,
-    journal: Arc<Journal>,
-    exchange: Arc<Exchange>,
-    board: Arc<Board>,
     size: Size,
     retry: Retry,
     quarantine: Quarantine,
@@ -35,42 +29,31 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(
-        sink: Box<dyn Sink>,
-        files: Files,
-        journal: Arc<Journal>,
-        exchange: Arc<Exchange>,
-        board: Arc<Board>,
-        most_events: usize,
-    ) -> Self {
-        let quarantine = Quarantine::new(journal.dir());
+    pub(super) fn new(outlet: Outlet, sink: Box<dyn Sink>) -> Self {
         Self {
             sink,
-            files,
-            journal,
-            exchange,
-            board,
-            size: Size::new(most_events),
+            size: Size::new(outlet.settings.limits.events),
             retry: Retry::default(),
-            quarantine,
+            quarantine: Quarantine::new(outlet.journal.dir()),
             failing: false,
             shown: None,
+            outlet,
         }
     }
 
     pub(super) fn run(mut self) {
-        let presence = Presence(self.exchange.clone(), Side::Sending);
+        let presence = Presence(self.outlet.exchange.clone(), Side::Sending);
         self.sink.idle();
         self.show(Instant::now());
         loop {
-            match self.exchange.next(IDLE) {
+            match self.outlet.exchange.next(IDLE) {
                 Work::Send(shipment) => {
                     if !self.ship(&shipment) {
                         break;
                     }
-                    self.exchange.sent(shipment);
+                    self.outlet.exchange.sent(shipment);
                     // it may have a batch that is not full
-                    self.files.woken().ring();
+                    self.outlet.woken().ring();
                 }
                 Work::Idle => {
                     self.sink.idle();
@@ -84,7 +67,7 @@ impl Sender {
 
     /// Sends a batch until the sink has all of it; false if the end came first.
     fn ship(&mut self, shipment: &Shipment) -> bool {
-        self.journal.record(shipment.starts.iter().cloned());
+        self.outlet.journal.record(shipment.starts.iter().cloned());
         self.retry.begin();
         let (mut done, mut steps) = (0, 0);
         // what moves without events
@@ -115,7 +98,7 @@ impl Sender {
                     match self.retry.failed(&failure, events.len(), common::backoff::random()) {
                         Next::Wait(wait) => {
                             self.show(now);
-                            if !self.exchange.pause(wait) {
+                            if !self.outlet.exchange.pause(wait) {
                                 return false;
                             }
                         }
@@ -139,7 +122,9 @@ impl Sender {
         let all = &shipment.steps[*steps..];
         let safe = &all[..all.partition_point(|step| step.upto <= done)];
         *steps += safe.len();
-        self.journal.record(safe.iter().filter_map(|step| step.lane.source.known(&step.place)));
+        self.outlet
+            .journal
+            .record(safe.iter().filter_map(|step| step.lane.source.known(&step.place)));
         for step in safe {
             step.lane.source.acknowledged(step.place);
             step.lane.acknowledged(step.place);
@@ -161,10 +146,11 @@ impl Sender {
 
     fn show(&mut self, now: Instant) {
         self.shown = Some(now);
-        let status = self.sink.status();
-        *self.board.sink.lock().unwrap_or_else(PoisonError::into_inner) = status;
-        let failures = usize::try_from(self.retry.failures()).unwrap_or(usize::MAX);
-        self.board.failures.store(failures, Ordering::Relaxed);
-        self.board.request_events.store(self.size.get(), Ordering::Relaxed);
+        let how = Sending {
+            sink: self.sink.status(),
+            failures: self.retry.failures(),
+            request_events: self.size.get(),
+        };
+        self.outlet.board.sends(self.outlet.nth, how);
     }
 }

@@ -84,6 +84,24 @@ pub struct Failures {
 }
 
 impl Status {
+    /// Of several that talk to the same peers: it works if all do, one that does not is the one shown, and counts are added up.
+    pub fn of_all(all: &[&Self]) -> Self {
+        let shown = all.iter().find(|one| !one.works).or(all.first());
+        let mut whole = shown.map(|one| (*one).clone()).unwrap_or_default();
+        let sum = |count: fn(&Self) -> u64| all.iter().map(|one| count(one)).sum();
+        whole.batches = sum(|one| one.batches);
+        whole.events = sum(|one| one.events);
+        whole.bytes = sum(|one| one.bytes);
+        whole.failovers = sum(|one| one.failovers);
+        whole.failures = Failures {
+            full: sum(|one| one.failures.full),
+            lost: sum(|one| one.failures.lost),
+            refused: sum(|one| one.failures.refused),
+            fault: sum(|one| one.failures.fault),
+        };
+        whole
+    }
+
     /// Counts what became of events.
     pub fn count(&mut self, events: &Events<'_>, result: &Result<(), Failure>) {
         match result {
@@ -108,5 +126,23 @@ impl Status {
             Failure::Refused { .. } => &mut failures.refused,
             Failure::Fault { .. } => &mut failures.fault,
         } += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_the_one_that_fails_is_shown_and_counts_are_added_up() {
+        let works = Status { peer: "a:1".into(), works: true, events: 5, ..Status::default() };
+        let mut fails = Status { peer: "b:1".into(), events: 2, ..Status::default() };
+        fails.failed(&Failure::Full { cause: "b:1 is full".into() });
+        let whole = Status::of_all(&[&works, &fails]);
+        assert_eq!((whole.peer.as_str(), whole.works, whole.events), ("b:1", false, 7));
+        assert_eq!(whole.last_failure.as_deref(), Some("b:1 is full"));
+        assert_eq!(whole.failures.full, 1);
+        assert_eq!(Status::of_all(&[&works]), works);
+        assert_eq!(Status::of_all(&[]), Status::default());
     }
 }

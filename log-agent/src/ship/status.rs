@@ -7,14 +7,14 @@ use crate::files::Files;
 use crate::source::{Place, Source, SourceId};
 use common::ids::AppId;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Of everything.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
-    /// Both threads are there. False before the stop is a bug: restart the process, the journal has all that was acknowledged.
+    /// All threads are there. False before the stop is a bug: restart the process, the journal has all that was acknowledged.
     pub running: bool,
     /// By app; one that is gone keeps its counts.
     pub apps: BTreeMap<AppId, AppStatus>,
@@ -118,12 +118,48 @@ impl Lane {
 pub(super) struct Board {
     apps: Mutex<BTreeMap<AppId, Arc<Counts>>>,
     pub(super) lanes: Mutex<HashMap<SourceId, Arc<Lane>>>,
-    pub(super) sink: Mutex<sink::Status>,
-    pub(super) failures: AtomicUsize,
-    pub(super) request_events: AtomicUsize,
+    /// By outlet.
+    sending: Mutex<Vec<Sending>>,
+}
+
+/// How sending goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sending {
+    pub(super) sink: sink::Status,
+    /// Failures since the last success.
+    pub(super) failures: u32,
+    /// Events in one request.
+    pub(super) request_events: usize,
 }
 
 impl Board {
+    /// For so many outlets.
+    pub(super) fn new(outlets: usize) -> Self {
+        Self { sending: Mutex::new(vec![Sending::default(); outlets]), ..Self::default() }
+    }
+
+    fn all_sending(&self) -> MutexGuard<'_, Vec<Sending>> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An outlet says how its sending goes.
+    pub(super) fn sends(&self, outlet: usize, how: Sending) {
+        if let Some(of) = self.all_sending().get_mut(outlet) {
+            *of = how;
+        }
+    }
+
+    /// Of all outlets: what was done is added up, and of the rest the worst is told.
+    pub(super) fn sending(&self) -> Sending {
+        let all = self.all_sending();
+        let sinks: Vec<&sink::Status> = all.iter().map(|of| &of.sink).collect();
+        Sending {
+            sink: sink::Status::of_all(&sinks),
+            failures: all.iter().map(|of| of.failures).max().unwrap_or_default(),
+            request_events: all.iter().map(|of| of.request_events).min().unwrap_or_default(),
+        }
+    }
+
     pub(super) fn counts(&self, app: &AppId) -> Arc<Counts> {
         let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(counts) = apps.get(app) {

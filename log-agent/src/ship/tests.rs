@@ -5,6 +5,7 @@ mod failures;
 mod files;
 mod flume;
 mod model;
+mod outlets;
 mod speed;
 
 use super::batch::Events;
@@ -150,6 +151,7 @@ struct Lab {
     dir: tempfile::TempDir,
     instances: Vec<String>,
     settings: ShipSettings,
+    outlets: usize,
     sink: Memory,
     files: Files,
     shipper: Shipper,
@@ -171,14 +173,20 @@ impl Lab {
     }
 
     fn with(settings: ShipSettings, instances: &[&str]) -> Self {
+        Self::spread(settings, instances, 1)
+    }
+
+    /// Over so many outlets, all of which lead into the same sink.
+    fn spread(settings: ShipSettings, instances: &[&str], outlets: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for instance in instances {
             fs::create_dir_all(dir.path().join("volumes").join(instance)).unwrap();
         }
         let instances: Vec<String> = instances.iter().map(|i| (*i).to_owned()).collect();
         let sink = Memory::default();
-        let (files, shipper) = start(&dir, &instances, &settings, sink.clone(), 0);
-        Self { dir, instances, settings, sink, files, shipper, states: 0 }
+        let sinks = vec![sink.clone(); outlets];
+        let (files, shipper) = start(&dir, &instances, &settings, sinks, 0);
+        Self { dir, instances, settings, outlets, sink, files, shipper, states: 0 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -230,8 +238,9 @@ impl Lab {
 
     /// Starts again with the journal that was left.
     fn start(&mut self) {
+        let sinks = vec![self.sink.clone(); self.outlets];
         let (files, shipper) =
-            start(&self.dir, &self.instances, &self.settings, self.sink.clone(), self.states);
+            start(&self.dir, &self.instances, &self.settings, sinks, self.states);
         (self.files, self.shipper) = (files, shipper);
     }
 
@@ -271,7 +280,7 @@ fn start(
     dir: &tempfile::TempDir,
     instances: &[String],
     settings: &ShipSettings,
-    sink: impl Sink + 'static,
+    sinks: Vec<impl Sink + 'static>,
     state: usize,
 ) -> (Files, Shipper) {
     // the process before may still be letting go of it
@@ -283,10 +292,12 @@ fn start(
         copy: Duration::from_millis(150),
         idle: Duration::ZERO,
     };
-    let files = Files::resume(Settings { pace, ..Settings::default() }, known).unwrap();
-    let shipper = Shipper::start(settings.clone(), files.clone(), journal, Box::new(sink)).unwrap();
+    let follow = Settings { pace, outlets: sinks.len(), ..Settings::default() };
+    let files = Files::resume(follow, known).unwrap();
+    let sinks = sinks.into_iter().map(|sink| Box::new(sink) as Box<dyn Sink>).collect();
+    let shipper = Shipper::start(settings.clone(), files.clone(), journal, sinks).unwrap();
     let volume = |instance: &String| Volume {
-        instance: InstanceKey { id: InstanceId::new(instance), app: AppId::new("shop/web") },
+        instance: key(instance),
         dir: Path::new(dir.path()).join("volumes").join(instance),
         name: String::new(),
         ended_at: None,
@@ -294,6 +305,10 @@ fn start(
     };
     files.set_volumes(Arc::new(instances.iter().map(volume).collect()));
     (files, shipper)
+}
+
+fn key(instance: &str) -> InstanceKey {
+    InstanceKey { id: InstanceId::new(instance), app: AppId::new("shop/web") }
 }
 
 /// How often each body came.

@@ -18,7 +18,6 @@ const RATE: u64 = 100;
 const BATCH: u64 = 500;
 /// The events file_roll takes at once, which a killed Flume repeats at most.
 const FLUME_BATCH: u64 = 100;
-const KILLS: u64 = 8;
 /// Between two kills, at least.
 const LIFE: Duration = Duration::from_secs(2);
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -51,18 +50,38 @@ fn tally(events: &[flume::Event]) -> Tally {
     tally
 }
 
+/// One run.
+struct Run {
+    /// To Flume, at a time.
+    connections: u64,
+    /// Of the agent.
+    kills: u64,
+    /// At these, counted from 0, Flume ends in order, and is killed.
+    flume_ends: [u64; 2],
+}
+
 #[test]
 fn nothing_is_lost() -> Result<()> {
+    torture(&Run { connections: 1, kills: 8, flume_ends: [2, 5] })
+}
+
+#[test]
+fn nothing_is_lost_over_two_connections() -> Result<()> {
+    torture(&Run { connections: 2, kills: 4, flume_ends: [1, 2] })
+}
+
+fn torture(run: &Run) -> Result<()> {
     let node = flume::Settings::default();
     let mut flume = Flume::start(&node)?;
     let faults = Faults { failed: 61, half: 97, unanswered: 131 };
     let flaky = Flaky::start(flume.address()?.parse()?, faults)?;
-    let more = format!("batch_events = {BATCH}");
+    let Run { connections, kills, flume_ends: [stop, kill_it] } = *run;
+    let more = format!("batch_events = {BATCH}\nflume_connections = {connections}");
     let home = Home::new(&Settings { flume: vec![flaky.address()], more, ..Settings::default() })?;
     let writers = Writers::start(plans(&home)?);
     let requests = || flaky.counts().requests.load(Ordering::Relaxed);
     let mut agent = home.start()?;
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         let (before, begin) = (requests(), Instant::now());
         eventually(DEADLINE, "requests between two kills", || {
             ensure!(begin.elapsed() >= LIFE && requests() >= before + 10, "{}", requests());
@@ -70,12 +89,12 @@ fn nothing_is_lost() -> Result<()> {
         })?;
         agent.kill()?;
         match kill {
-            2 => flume.stop()?,
-            5 => flume.kill()?,
+            at if at == stop => flume.stop()?,
+            at if at == kill_it => flume.kill()?,
             _ => {}
         }
         agent = home.start()?;
-        if matches!(kill, 2 | 5) {
+        if [stop, kill_it].contains(&kill) {
             flume.start_again(&node)?;
         }
     }
@@ -103,7 +122,7 @@ fn nothing_is_lost() -> Result<()> {
     let counts = flaky.counts();
     let count = |of: &std::sync::atomic::AtomicU64| of.load(Ordering::Relaxed);
     println!(
-        "{lines} lines of {WRITERS} writers, {rotations} rotations, {KILLS} kills of the agent, 2 ends of Flume; {} requests: {} FAILED, {} \
+        "{lines} lines of {WRITERS} writers, {connections} connections, {rotations} rotations, {kills} kills of the agent, 2 ends of Flume; {} requests: {} FAILED, {} \
          cut in half, {} unanswered. lost {} (renamed) {} (copied), repeated {}, out of order {}, foreign {}",
         requests(),
         count(&counts.failed),
@@ -119,7 +138,8 @@ fn nothing_is_lost() -> Result<()> {
     // the writers copy and truncate without writing meanwhile: nothing falls between
     ensure!(lost.copied == 0, "lost, the first: {:?}", tally.missing(&written, 40));
     ensure!(tally.out_of_order == 0 && tally.foreign == 0, "out of order, or torn");
-    let doubts = KILLS + count(&counts.unanswered) + 2;
+    // what each connection had under way when either end went, and what was not answered
+    let doubts = (kills + 2) * connections + count(&counts.unanswered);
     let bound = doubts * BATCH + 2 * FLUME_BATCH;
     ensure!(tally.repeated <= bound, "{} repeated, {bound} may be", tally.repeated);
     count(&counts.failed).checked_sub(1).context("no FAILED was seen: the proxy did nothing")?;

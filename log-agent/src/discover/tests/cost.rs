@@ -33,13 +33,13 @@ fn wake_ups(lab: &mut Lab, file: &str, times: usize, between: Duration) -> Vec<u
     let mut waits = Vec::new();
     for _ in 0..times {
         // nothing is due: the wait takes its whole time, unless something is told late
-        while !lab.files.woken().wait(between, 64).is_empty() {}
+        while !lab.files.woken(0).wait(between, 64).is_empty() {}
         let source = lab.source(file).unwrap();
         let len = source.len();
         let at = Instant::now();
         lab.append(file, "x\n");
         while source.len() == len {
-            lab.files.woken().wait(DEADLINE, 64);
+            lab.files.woken(0).wait(DEADLINE, 64);
         }
         waits.push(at.elapsed().as_micros());
         lab.shipped.ship(&source);

@@ -351,7 +351,7 @@ fn of_docker_s_own_files_only_the_log_is_read() {
     let until = Instant::now() + DEADLINE;
     while again.all().len() < 2 || again.figures().iter().all(|f| f.refused.is_empty()) {
         assert!(Instant::now() < until, "{:?}", again.figures());
-        again.woken().wait(Duration::from_millis(5), 64);
+        again.woken(0).wait(Duration::from_millis(5), 64);
     }
     assert!(again.all().iter().all(|s| s.name().bytes().starts_with(id.as_bytes())));
     again.stop();

@@ -134,7 +134,7 @@ impl Model {
             Action::Sync => self.sync(),
         }
         if self.up {
-            for source in self.lab.files.woken().wait(Duration::ZERO, 64) {
+            for source in self.lab.files.woken(0).wait(Duration::ZERO, 64) {
                 self.lab.shipped.ship(&source);
             }
         }

@@ -21,7 +21,7 @@ impl Wired {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("volumes/one")).unwrap();
         let (files, shipper) =
-            super::start(&dir, &["one".into()], &settings(), flume(peer.address()), 0);
+            super::start(&dir, &["one".into()], &settings(), vec![flume(peer.address())], 0);
         Self { dir, files, shipper }
     }
 

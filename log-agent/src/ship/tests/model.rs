@@ -1,6 +1,7 @@
 //! Random actions on files, sink and process: every line comes, each file in order, and again only what was under way when something broke.
 
 use super::super::Limits;
+use super::outlets::INSTANCES;
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -37,6 +38,11 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// The files of one instance are those of even numbers.
+fn path(file: u8, end: &str) -> String {
+    format!("{}:{file}.{end}", INSTANCES[usize::from(file) % 2])
+}
+
 /// Does them all; the lines written, and how many may come again.
 fn run(lab: &mut Lab, acts: &[Act]) -> (HashSet<String>, usize) {
     let (mut written, mut again) = (HashSet::new(), 0);
@@ -54,12 +60,12 @@ fn run(lab: &mut Lab, acts: &[Act]) -> (HashSet<String>, usize) {
                     written.insert(line);
                 }
                 *count += lines;
-                lab.append(&format!("{file}.log"), &text);
+                lab.append(&path(file, "log"), &text);
             }
             Act::Rotate { file } => {
                 let (rotated, count) = &mut files[usize::from(file)];
                 if *count > 0 {
-                    lab.rename(&format!("{file}.log"), &format!("{file}.log.{rotated}"));
+                    lab.rename(&path(file, "log"), &path(file, &format!("log.{rotated}")));
                     (*rotated, *count) = (*rotated + 1, 0);
                 }
             }
@@ -72,11 +78,11 @@ fn run(lab: &mut Lab, acts: &[Act]) -> (HashSet<String>, usize) {
                 lab.stop();
                 lab.start();
                 // the end came while a request had to be sent again
-                again += BATCH;
+                again += BATCH * lab.outlets;
             }
             Act::Kill => {
                 lab.kill();
-                again += BATCH;
+                again += BATCH * lab.outlets;
             }
         }
     }
@@ -87,9 +93,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_line_comes_in_the_order_of_its_file(acts in prop::collection::vec(act(), 5..25)) {
+    fn every_line_comes_in_the_order_of_its_file(
+        acts in prop::collection::vec(act(), 5..25), outlets in 1usize..3,
+    ) {
         let limits = Limits { events: BATCH, bytes: 1 << 20 };
-        let mut lab = Lab::with(ShipSettings { limits, ..settings() }, &["one"]);
+        let mut lab = Lab::spread(ShipSettings { limits, ..settings() }, &INSTANCES, outlets);
         let (written, again) = run(&mut lab, &acts);
         lab.sink.does(Does::Takes);
         lab.sink.until("every line", |store| {

@@ -49,7 +49,7 @@ fn ship(dir: &tempfile::TempDir, limits: Limits, sink: Box<dyn Sink>) -> (Files,
     let (journal, known) = Journal::open(&dir.path().join("state")).unwrap();
     let files = Files::resume(Settings::default(), known).unwrap();
     let settings = ShipSettings { limits, ..settings() };
-    let shipper = Shipper::start(settings, files.clone(), journal, sink).unwrap();
+    let shipper = Shipper::start(settings, files.clone(), journal, vec![sink]).unwrap();
     let volume = Volume {
         instance: InstanceKey {
             id: InstanceId::new("shop_web.instance-1"),
