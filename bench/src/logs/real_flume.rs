@@ -4,7 +4,8 @@
 use super::shipper::{Place, Shipper};
 use super::{LINE, figure, one_file};
 use crate::table::Table;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use common::ids::{AppId, InstanceId};
 use e2e::flume::{Flume, Settings};
 use e2e::logs::writers::line;
 use log_agent::lines::Part;
@@ -12,24 +13,35 @@ use log_agent::ship::batch::{Batch, Limits, Line};
 use log_agent::ship::flume::{self, Form, Times};
 use log_agent::ship::labels::Labels;
 use log_agent::ship::sink::Sink as _;
+use log_agent::volume::InstanceKey;
+use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Events of a batch, log-agent's default.
 const BATCH: usize = 1_000;
+/// One part in so many goes before what is measured: a cold JVM does half as much.
+const WARM: u64 = 4;
 const LIMIT: Duration = Duration::from_secs(180);
 
 pub fn run(binary: &Path, bytes: u64) -> Result<Table> {
-    let mut table = Table::new(&["channel", "bare loop, lines/s", "log-agent, lines/s", "goal"]);
+    let heads = ["channel", "connections", "bare loop, lines/s", "log-agent, lines/s", "goal"];
+    let mut table = Table::new(&heads);
     let lines = bytes / LINE as u64;
-    for (channel, share, goal) in [("memory", 1, "500,000"), ("file", 8, "what Flume itself takes")]
-    {
+    let rows = [
+        ("memory", 1, 1, ""),
+        ("memory", 2, 1, "500,000"),
+        ("file", 1, 8, "what Flume itself takes"),
+    ];
+    for (channel, connections, share, goal) in rows {
         let lines = lines / share;
-        let bare = bare(channel, lines)?;
-        let ours = ours(binary, channel, lines)?;
+        let bare = bare(channel, connections, lines)?;
+        let ours = ours(binary, channel, connections, lines)?;
         table.row(vec![
             channel.to_owned(),
+            connections.to_string(),
             format!("{bare:.0}"),
             format!("{ours:.0}"),
             goal.to_owned(),
@@ -51,8 +63,21 @@ fn node(channel: &str) -> Result<(Flume, SocketAddr)> {
     Ok((node, address))
 }
 
-fn bare(channel: &str, lines: u64) -> Result<f64> {
+/// Each connection has a loop of its own; they begin together.
+fn bare(channel: &str, connections: usize, lines: u64) -> Result<f64> {
     let (_node, address) = node(channel)?;
+    let share = lines / connections as u64 / BATCH as u64;
+    let loops: Vec<_> =
+        (0..connections).map(|_| thread::spawn(move || bare_loop(address, share))).collect();
+    let rates = loops.into_iter().map(|one| match one.join() {
+        Ok(rate) => rate,
+        Err(_) => bail!("a bare loop broke"),
+    });
+    rates.sum()
+}
+
+/// Sends a batch so many times; lines a second.
+fn bare_loop(address: SocketAddr, batches: u64) -> Result<f64> {
     let labels = Labels::new("dc1", "bench", "bench", "one", "one.log");
     let mut batch = Batch::new(Limits { events: BATCH, bytes: 4 << 20 });
     let mut body = Vec::new();
@@ -68,13 +93,12 @@ fn bare(channel: &str, lines: u64) -> Result<f64> {
         times: Times::default(),
     };
     let mut sink = flume::Flume::new(settings);
-    // warm
-    for _ in 0..200 {
-        sink.send(&batch.all())?;
-    }
-    let begin = Instant::now();
-    let batches = lines / BATCH as u64;
-    for _ in 0..batches {
+    let mut begin = Instant::now();
+    let warm = batches / WARM;
+    for nth in 0..warm + batches {
+        if nth == warm {
+            begin = Instant::now();
+        }
         // a full channel says so and is asked again
         while sink.send(&batch.all()).is_err() {
             ensure!(begin.elapsed() < LIMIT, "Flume took no more");
@@ -83,25 +107,44 @@ fn bare(channel: &str, lines: u64) -> Result<f64> {
     Ok(figure(batches * BATCH as u64) / begin.elapsed().as_secs_f64())
 }
 
-fn ours(binary: &Path, channel: &str, lines: u64) -> Result<f64> {
+/// A file in the volume of an instance for each connection.
+fn ours(binary: &Path, channel: &str, connections: usize, lines: u64) -> Result<f64> {
     let (node, address) = node(channel)?;
-    let place = Place::new()?;
-    // warm
-    one_file::write(&place.volume().join("a.log"), lines / 10)?;
+    let place = Place::with(&format!("flume_connections = {connections}"))?;
+    let (share, count) = (lines / connections as u64, connections as u64);
+    let volumes: Vec<PathBuf> = (0..connections)
+        .map(|outlet| place.volume_of(&instance_at(outlet, connections)))
+        .collect::<Result<_>>()?;
+    for volume in &volumes {
+        one_file::write(&volume.join("a.log"), share / WARM)?;
+    }
     let _process = Shipper::LogAgent(binary.to_owned()).start(&place, "*.log", address)?;
-    taken(&node, lines / 10)?;
-    one_file::write(&place.dir().join("b.log"), lines)?;
+    taken(&node, share / WARM * count)?;
+    for nth in 0..connections {
+        one_file::write(&place.dir().join(nth.to_string()), share)?;
+    }
     let begin = Instant::now();
-    std::fs::rename(place.dir().join("b.log"), place.volume().join("b.log"))?;
-    taken(&node, lines + lines / 10)?;
-    Ok(figure(lines) / begin.elapsed().as_secs_f64())
+    for (nth, volume) in volumes.iter().enumerate() {
+        fs::rename(place.dir().join(nth.to_string()), volume.join("b.log"))?;
+    }
+    taken(&node, (share + share / WARM) * count)?;
+    Ok(figure(share * count) / begin.elapsed().as_secs_f64())
+}
+
+/// An instance whose files take this one of so many connections.
+fn instance_at(outlet: usize, connections: usize) -> String {
+    let takes = |id: &String| {
+        let key = InstanceKey { app: AppId::new("bench"), id: InstanceId::new(id) };
+        log_agent::outlet::of(&key, connections) == outlet
+    };
+    (0_u32..).map(|nth| format!("i{nth}")).find(takes).unwrap_or_default()
 }
 
 fn taken(node: &Flume, lines: u64) -> Result<()> {
     let begin = Instant::now();
     while node.counter("SOURCE.r1", "EventAcceptedCount").context("Flume")? < lines {
         ensure!(begin.elapsed() < LIMIT, "Flume did not take {lines} lines within {LIMIT:?}");
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }

@@ -20,13 +20,20 @@ pub enum Shipper {
 /// Where its log volume and its state are; both outlive a process.
 pub struct Place {
     dir: tempfile::TempDir,
+    /// More lines of log-agent's section.
+    more: String,
 }
 
 impl Place {
     /// A fresh one.
     pub fn new() -> Result<Self> {
+        Self::with("")
+    }
+
+    /// A fresh one, with more lines of log-agent's section.
+    pub fn with(more: &str) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("qae-bench-logs-").tempdir()?;
-        let place = Self { dir };
+        let place = Self { dir, more: more.to_owned() };
         fs::create_dir_all(place.volume())?;
         fs::create_dir(place.dir.path().join("state"))?;
         Ok(place)
@@ -40,6 +47,13 @@ impl Place {
     /// The log volume: what is written here is followed.
     pub fn volume(&self) -> PathBuf {
         self.dir().join("volumes/bench/one")
+    }
+
+    /// The log volume of another instance of the same app, made.
+    pub fn volume_of(&self, instance: &str) -> Result<PathBuf> {
+        let path = self.dir().join("volumes/bench").join(instance);
+        fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
+        Ok(path)
     }
 
     /// Where the daemon says that it listens.
@@ -117,9 +131,10 @@ fn log_agent(binary: &Path, place: &Place, pattern: &str, sink: SocketAddr) -> R
     let token = place.write("token", "none")?;
     let config = format!(
         "[api]\nurl = \"http://127.0.0.1:9\"\ntoken_file = {token:?}\n[node]\nname = \"bench\"\ndocker = \"\"\nstate_dir = {:?}\n[graphite]\ncarbon = []\n\
-         [log-agent]\nlisten = \"127.0.0.1:0\"\nvolumes_root = {:?}\ninclude = [{pattern:?}]\nflume = [\"{sink}\"]\n",
+         [log-agent]\nlisten = \"127.0.0.1:0\"\nvolumes_root = {:?}\ninclude = [{pattern:?}]\nflume = [\"{sink}\"]\n{}\n",
         place.state(),
         place.dir.path().join("volumes"),
+        place.more,
     );
     let mut command = Command::new(binary);
     command.arg("--config").arg(place.write("qae.toml", &config)?);
