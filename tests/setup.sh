@@ -4,14 +4,22 @@
 # (default ~/.cache/qae-tests); teardown.sh stops what was started.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# offered PACKAGE: the version apt would install; nothing where there is no apt, or no such package
+offered() {
+  have apt-cache || return 0
+  # a machine that was just made may have no lists
+  [ "$(id -u)" != 0 ] || compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || apt-get -qq update >/dev/null 2>&1 || :
+  apt-cache policy "$1" | sed -n '/(none)/!s/^ *Candidate: //p'
+}
+
 # A toolchain no older than Cargo.toml asks for. Which one is the developer's choice: none is downloaded here, only Debian's
 # package is offered when it is new enough.
 setup_build() {
   packages cc:gcc /usr/include/stdio.h:libc6-dev
   local need got
   need=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml")
-  if ! have cargo && have apt-cache; then
-    got=$(apt-cache policy cargo | sed -n 's/^ *Candidate: //p')
+  if ! have cargo; then
+    got=$(offered cargo)
     ! dpkg --compare-versions "${got:-0}" ge "$need" || packages cargo:cargo rustfmt:rustfmt cargo-clippy:rust-clippy
   fi
   have cargo || die "no cargo here: install Rust $need or newer (with rustup, or your system's package)"
@@ -85,8 +93,10 @@ setup_rsyslog() {
 
 # Java, and the jars of two Flumes from Maven Central (35 MB); tests/flume/up.sh runs a node where and when a test wants it.
 setup_flume() {
-  local version pom=$ROOT/tests/flume/pom.xml home log=$CACHE/flume.log
-  packages java:openjdk-17-jre-headless
+  local version pom=$ROOT/tests/flume/pom.xml home log=$CACHE/flume.log java=17
+  # Debian 13 begins with 21
+  have java || [ -n "$(offered openjdk-17-jre-headless)" ] || java=21
+  packages "java:openjdk-$java-jre-headless"
   for version in 1.11.0 1.9.0; do
     home=$CACHE/flume/$version
     [ "$home/.complete" -nt "$pom" ] && continue

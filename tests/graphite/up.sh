@@ -4,7 +4,8 @@
 # not run yet; returns when a point can be written and read back. Ports are free ones, kept in DIR/ports.env over restarts.
 # GRAPHITE_STEP: the finest archive's step (default 10s). GRAPHITE_AGGREGATOR=1: a carbon-aggregator in front of the cache too.
 # Stop it with down.sh DIR.
-# Needs Python 3.8 to 3.11 with pip, and libcairo2 (installed with apt-get when run as root).
+# Needs Python 3.8 to 3.11 with pip, and libcairo2 (installed with apt-get when run as root). Where Python is newer, as in Debian 13,
+# Debian's own packages are taken, which are made for it.
 set -euo pipefail
 export LC_ALL=C.UTF-8
 [ $# -eq 1 ] || { sed -n '2,7p' "$0" >&2; exit 2; }
@@ -29,13 +30,6 @@ Twisted==24.7.0 zope.interface==7.0.3 attrs==24.2.0 automat==24.8.1 constantly==
 incremental==24.7.2 packaging==24.1 typing_extensions==4.12.2 gunicorn==23.0.0'
 build_pins='setuptools==75.1.0 wheel==0.44.0'
 
-pick_python() {
-  local p
-  for p in ${GRAPHITE_PYTHON:-python3 /usr/bin/python3 python3.11 python3.10 python3.9 python3.8}; do
-    "$p" -c 'import sys; v = sys.version_info[:2]; (3, 8) <= v <= (3, 11) or sys.exit(1); print(sys.executable)' 2>/dev/null && return
-  done
-  die "no Python 3.8 to 3.11 here: carbon 1.1.10 cannot be installed on a later one; name one with GRAPHITE_PYTHON"
-}
 apt() {
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "install $1 first"
   local get='apt-get -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends'
@@ -44,12 +38,29 @@ apt() {
     DEBIAN_FRONTEND=noninteractive $get install "$1" >> "$log" 2>&1 9>&- || die "cannot install $1, see $log"
   }
 }
+pick_python() {
+  local p
+  for p in ${GRAPHITE_PYTHON:-python3 /usr/bin/python3 python3.11 python3.10 python3.9 python3.8}; do
+    "$p" -c 'import sys; v = sys.version_info[:2]; (3, 8) <= v <= (3, 11) or sys.exit(1); print(sys.executable)' 2>/dev/null && return
+  done
+  # carbon of PyPI cannot be installed on a later one
+  [ -z "${GRAPHITE_PYTHON:-}" ] || die "GRAPHITE_PYTHON=$GRAPHITE_PYTHON is not Python 3.8 to 3.11"
+  [ -x /usr/bin/python3 ] || apt python3
+  echo /usr/bin/python3
+}
 python=$(pick_python)
-lib=$cache/$("$python" -c 'import sys; print("py%d%d" % sys.version_info[:2])')-$(echo "$pins" | cksum | cut -d' ' -f1)
+version=$("$python" -c 'import sys; print("py%d%d" % sys.version_info[:2])')
+case $version in
+  py38 | py39 | py31[01]) from=pypi lib=$cache/$version-$(echo "$pins" | cksum | cut -d' ' -f1) ;;
+  *) from=debian lib=$cache/$version-debian ;;
+esac
 export PYTHONPATH=$dir/etc:$lib PYTHONNOUSERSITE=1 PYTHONWARNINGS=ignore
 
 exec 9> "$cache/lock"; flock -w 600 9 || die "another installation holds $cache/lock"
-if [ ! -e "$lib/.complete" ]; then
+if [ $from = debian ] && [ ! -e "$lib/.complete" ]; then
+  for package in graphite-carbon graphite-web gunicorn; do apt $package; done
+  mkdir -p "$lib" && touch "$lib/.complete"
+elif [ ! -e "$lib/.complete" ]; then
   say "installing into $lib"
   "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null 2>&1 || apt python3-pip
   rm -rf "$lib" "$lib.tmp"
