@@ -176,8 +176,8 @@ impl Watcher {
         self.stats.collisions.store(merged.collisions.len() as u64, Relaxed);
         match merged.collisions.first() {
             Some(name) => {
-                let cause = format_args!("two are {name}; the younger one gets a suffix");
-                self.telling_apart.failed(&cause);
+                self.telling_apart
+                    .failed(&format_args!("two are {name}; the younger one gets a suffix"));
             }
             None => self.telling_apart.recovered(),
         }
