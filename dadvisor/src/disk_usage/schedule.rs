@@ -13,12 +13,12 @@ pub(super) enum Next<'a> {
 }
 
 /// Containers never walked come first, in their order; then whoever waited longest, if its time has come.
-pub(super) fn next<'a>(
-    targets: &'a [Target],
+pub(super) fn next(
+    targets: &[Target],
     ended: impl Fn(&str) -> Option<Instant>,
     every: Duration,
     now: Instant,
-) -> Next<'a> {
+) -> Next<'_> {
     // None sorts before every time
     let Some((first, ended)) =
         targets.iter().map(|target| (target, ended(&target.id))).min_by_key(|(_, ended)| *ended)
