@@ -305,6 +305,7 @@ impl Follower {
         }
         VolumeFigures {
             volume: vol.owner.clone(),
+            tally: vol.tally.clone(),
             files: vol.sources.len(),
             directories: vol.dirs.len(),
             deleted: vol.deleted.len(),

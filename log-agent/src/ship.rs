@@ -138,7 +138,7 @@ impl Shipper {
         self.board.sink.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How it goes; looks at every file.
+    /// How it goes; looks at every volume, and at the files that have something to ship.
     pub fn status(&self) -> Status {
         let failures = self.board.failures.load(Ordering::Relaxed);
         Status {

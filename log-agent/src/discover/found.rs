@@ -8,7 +8,7 @@ use crate::dockerlog;
 use crate::files::Why;
 use crate::identity::{HASHED, Head, Identity, Mark, Seen, Verdict, judge};
 use crate::name::FileName;
-use crate::source::{Inner, Source, SourceId, State, Tide};
+use crate::source::{Counted, Inner, Source, SourceId, State, Tide};
 use crate::volume::Form;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -137,6 +137,7 @@ impl Follower {
         {
             let mut inner = followed.source.inner();
             inner.volume = of.owner.clone();
+            inner.tally = Some(of.tally.clone());
             inner.root = root;
             if *inner.name != *name || inner.tide.state == State::Deleted {
                 inner.name = Arc::new(name.clone());
@@ -221,6 +222,9 @@ impl Follower {
             changed_ns: 0,
             fresh: true,
             modified_ms: stat.modified_ms,
+            on_disk: 0,
+            tally: Some(of.tally.clone()),
+            counted: Counted::default(),
             // without it the file is read by its name, and what is deleted unread is a gap
             file: keeps.then(|| Arc::new(file)),
         };
@@ -247,7 +251,6 @@ impl Follower {
             before: before.into_iter().collect(),
             ended: None,
             searched: None,
-            on_disk: 0,
         };
         self.followed.insert(id, followed);
         self.shared.shown().sources.insert(id, source);

@@ -233,7 +233,8 @@ impl Follower {
             let longest = self.shared.settings.pace.rescan * LONGEST;
             let earliest = vol.last_scan + pause.min(longest);
             if now < earliest {
-                vol.next_scan = earliest;
+                // a round tells that this thread lives
+                vol.next_scan = earliest.min(now + self.shared.settings.pace.rescan);
                 vol.storm = vol.storm.map(|until| until.max(earliest));
                 continue;
             }
@@ -285,9 +286,11 @@ impl Follower {
             let Some(vol) = self.vols.get_mut(&id) else { return };
             vol.todo.push_back(Task::List(dir_id));
         }
-        let sources: Vec<SourceId> =
-            self.vols.get(&id).map(|v| v.sources.iter().copied().collect()).unwrap_or_default();
-        for source in sources {
+        let Some(vol) = self.vols.get(&id) else { return };
+        let of_vol = vol.sources.iter().filter_map(|id| self.followed.get(id));
+        let changed = of_vol.filter(|of| !super::look::is_unchanged(&of.source));
+        let changed: Vec<SourceId> = changed.map(|of| of.source.id()).collect();
+        for source in changed {
             let Some(followed) = self.followed.get(&source) else { continue };
             let of = followed.source.clone();
             let closed = of.inner().file.is_none();

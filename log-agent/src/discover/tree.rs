@@ -5,7 +5,7 @@ use crate::beneath::Root;
 use crate::files::Why;
 use crate::identity::{Head, Mark};
 use crate::name::FileName;
-use crate::source::{Source, SourceId};
+use crate::source::{Source, SourceId, Tally};
 use crate::volume::Volume;
 use common::logging::Episode;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -32,6 +32,8 @@ pub(super) struct Vol {
     /// Its directories; the first is its own.
     pub(super) dirs: Vec<DirId>,
     pub(super) sources: HashSet<SourceId>,
+    /// What they come to.
+    pub(super) tally: Arc<Tally>,
     pub(super) deleted: BTreeSet<SourceId>,
     pub(super) todo: VecDeque<Task>,
     pub(super) next_scan: Instant,
@@ -139,8 +141,6 @@ pub(super) struct Followed {
     pub(super) ended: Option<Ended>,
     /// Its name was looked for everywhere then.
     pub(super) searched: Option<Instant>,
-    /// Bytes it has on the disk.
-    pub(super) on_disk: u64,
 }
 
 /// A generation that was truncated.

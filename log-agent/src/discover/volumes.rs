@@ -4,7 +4,7 @@ use super::Follower;
 use super::tree::{Dir, DirId, Task, Vol, VolId, What, Writes};
 use crate::beneath::Root;
 use crate::files::{Known, Why};
-use crate::source::{Source, SourceId};
+use crate::source::{Source, SourceId, Tally};
 use crate::volume::Volume;
 use common::logging::Episode;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -56,6 +56,7 @@ impl Follower {
                 root: None,
                 dirs: Vec::new(),
                 sources: HashSet::new(),
+                tally: Arc::new(Tally::new(self.shared.settings.ships)),
                 deleted: BTreeSet::new(),
                 todo: VecDeque::new(),
                 next_scan: now,
