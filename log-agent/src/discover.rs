@@ -276,6 +276,8 @@ impl Follower {
             shown.gaps.pop_front();
         }
         shown.gaps.push_back(gap);
+        drop(shown);
+        self.shared.lost.notify_one();
         self.figures_changed = true;
     }
 

@@ -175,7 +175,7 @@ impl Sources {
 }
 
 /// How often it is looked whether a thread ended.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(5);
 
 impl Overview {
     /// Files followed.
