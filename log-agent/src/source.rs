@@ -117,8 +117,7 @@ pub(crate) struct Previous {
 }
 
 impl Source {
-    pub(crate) fn new(id: SourceId, bell: Arc<Bell>, mut inner: Inner) -> Self {
-        inner.recount(id);
+    pub(crate) fn new(id: SourceId, bell: Arc<Bell>, inner: Inner) -> Self {
         Self {
             id,
             bell,

@@ -189,6 +189,7 @@ impl Follower {
             vol.sources.remove(&id);
             vol.deleted.remove(&id);
         }
+        self.shared.shown().sources.remove(&id);
         {
             let mut inner = source.inner();
             // nobody opens it again from here on
@@ -197,7 +198,6 @@ impl Follower {
         }
         source.close();
         source.publish();
-        self.shared.shown().sources.remove(&id);
         self.set_changed = true;
     }
 }

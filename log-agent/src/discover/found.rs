@@ -204,6 +204,7 @@ impl Follower {
         let Some(of) = self.vols.get_mut(&vol) else { return What::No("gone") };
         of.sources.insert(id);
         let keeps = self.shared.bell.has_room(of.sources.len());
+        let tally = of.tally.clone();
         let resumed = start.unwrap_or(Mark::START);
         let inner = Inner {
             root,
@@ -223,7 +224,7 @@ impl Follower {
             fresh: true,
             modified_ms: stat.modified_ms,
             on_disk: 0,
-            tally: Some(of.tally.clone()),
+            tally: None,
             counted: Counted::default(),
             // without it the file is read by its name, and what is deleted unread is a gap
             file: keeps.then(|| Arc::new(file)),
@@ -253,7 +254,9 @@ impl Follower {
             searched: None,
         };
         self.followed.insert(id, followed);
-        self.shared.shown().sources.insert(id, source);
+        self.shared.shown().sources.insert(id, source.clone());
+        // whoever sees that something came finds it
+        source.inner().tally = Some(tally);
         self.set_changed = true;
         self.touch(id);
         What::File(id)

@@ -127,6 +127,12 @@ impl Round {
         self.look(place, root, known, &look)
     }
 
+    /// Whether the last turn found nothing to do in a volume for a while.
+    #[cfg(test)]
+    pub(super) fn is_resting(&self, dir: &Path) -> bool {
+        self.resting.contains_key(dir)
+    }
+
     /// Whether a volume needs no look yet.
     fn rests(&self, place: &Place<'_>, view: &View) -> bool {
         let (Some(rest), Some(known)) = (self.resting.get(place.dir), view.known(place.dir)) else {
