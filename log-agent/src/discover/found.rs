@@ -129,8 +129,8 @@ impl Follower {
             was.deleted.remove(&id);
         }
         let of = self.vols.get_mut(&vol)?;
-        of.sources.insert(id);
         let followed = self.followed.get_mut(&id)?;
+        of.sources.insert(id, followed.source.clone());
         followed.vol = vol;
         followed.at = Some((at.0, at.1.into()));
         followed.searched = None;
@@ -202,8 +202,7 @@ impl Follower {
         let Recalled { identity, start, before, state } = recalled;
         let id = SourceId(self.next_id());
         let Some(of) = self.vols.get_mut(&vol) else { return What::No("gone") };
-        of.sources.insert(id);
-        let keeps = self.shared.bell.has_room(of.sources.len());
+        let keeps = self.shared.bell.has_room(of.sources.len() + 1);
         let tally = of.tally.clone();
         let resumed = start.unwrap_or(Mark::START);
         let inner = Inner {
@@ -230,6 +229,7 @@ impl Follower {
             file: keeps.then(|| Arc::new(file)),
         };
         let source = Arc::new(Source::new(id, self.shared.bell.clone(), inner));
+        of.sources.insert(id, source.clone());
         if keeps {
             self.shared.bell.opened();
         }

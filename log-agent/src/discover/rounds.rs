@@ -23,7 +23,7 @@ const FEW: usize = 64;
 const SHARE: u32 = 100;
 const SLOWEST: Duration = Duration::from_millis(20);
 /// Looking at everything in all volumes together, likewise.
-const SHARE_OF_ALL: u32 = 3_000;
+const SHARE_OF_ALL: u32 = 6_000;
 /// Volumes that are due within this part of the pause are looked at together: a wake-up costs more than a look at a few files.
 const TOGETHER: u32 = 8;
 /// After notices were lost it may take more.
@@ -287,9 +287,8 @@ impl Follower {
             vol.todo.push_back(Task::List(dir_id));
         }
         let Some(vol) = self.vols.get(&id) else { return };
-        let of_vol = vol.sources.iter().filter_map(|id| self.followed.get(id));
-        let changed = of_vol.filter(|of| !super::look::is_unchanged(&of.source));
-        let changed: Vec<SourceId> = changed.map(|of| of.source.id()).collect();
+        let changed = vol.sources.iter().filter(|(_, of)| !super::look::is_unchanged(of));
+        let changed: Vec<SourceId> = changed.map(|(id, _)| *id).collect();
         for source in changed {
             let Some(followed) = self.followed.get(&source) else { continue };
             let of = followed.source.clone();

@@ -8,7 +8,7 @@ use crate::name::FileName;
 use crate::source::{Source, SourceId, Tally};
 use crate::volume::Volume;
 use common::logging::Episode;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +31,8 @@ pub(super) struct Vol {
     pub(super) root: Option<Arc<Root>>,
     /// Its directories; the first is its own.
     pub(super) dirs: Vec<DirId>,
-    pub(super) sources: HashSet<SourceId>,
+    /// In the order they were found in, which is about that in memory: looking at all of them is mostly waiting for memory.
+    pub(super) sources: BTreeMap<SourceId, Arc<Source>>,
     /// What they come to.
     pub(super) tally: Arc<Tally>,
     pub(super) deleted: BTreeSet<SourceId>,
