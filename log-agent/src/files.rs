@@ -3,6 +3,8 @@
 //! One thread (`discover`) finds them and notices what becomes of them; this is the handle to what it knows. Nothing here holds a line.
 
 mod figures;
+#[cfg(test)]
+mod sums;
 mod woken;
 
 pub use figures::{Gap, Limits, Pace, Settings, VolumeFigures, Why};
@@ -170,29 +172,6 @@ impl Files {
     pub(crate) fn losses(&self, now: Moment) -> (u64, Vec<LogLossFact>) {
         let losses = &self.0.shown().losses;
         (losses.revision(), losses.all(now))
-    }
-
-    /// By directory, what is kept of its files beside what a walk over them gives: the same while nothing happens.
-    #[cfg(test)]
-    pub(crate) fn sums(&self) -> [BTreeMap<PathBuf, (u64, u64, u64, u64, Vec<SourceId>)>; 2] {
-        let figures = self.figures().into_iter();
-        let kept = figures.filter(|of| of.tally.files() > 0).map(|of| {
-            let tally = of.tally;
-            let (files, bytes, on_disk) = (tally.files(), tally.bytes(), tally.on_disk());
-            (of.volume.dir.clone(), (files, bytes, on_disk, tally.lag(), tally.behind()))
-        });
-        let mut walked: BTreeMap<PathBuf, (u64, u64, u64, u64, Vec<SourceId>)> = BTreeMap::new();
-        for source in self.all() {
-            let inner = source.inner();
-            let sum = walked.entry(inner.volume.dir.clone()).or_default();
-            let lag = inner.tide.len.saturating_sub(inner.acknowledged.offset);
-            (sum.0, sum.1, sum.2) = (sum.0 + 1, sum.1 + inner.tide.len, sum.2 + inner.on_disk);
-            if self.settings().ships && lag > 0 {
-                sum.3 += lag;
-                sum.4.push(source.id());
-            }
-        }
-        [kept.collect(), walked]
     }
 
     /// As if a file had lost so much.

@@ -100,7 +100,7 @@ proptest! {
             lab.drained();
         }
         lab.tallied();
-        let behind = lab.files.sums()[0].values().map(|sum| sum.3).sum::<u64>();
+        let behind = lab.files.sums()[0].values().map(|sums| sums.lag).sum::<u64>();
         prop_assert_eq!(behind, lab.shipper.status().lag_bytes());
         let came = lab.sink.bodies();
         let mut seen: HashSet<&str> = HashSet::new();
