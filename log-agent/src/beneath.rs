@@ -9,7 +9,7 @@
 mod list;
 mod resolve;
 
-pub use list::{Entry, Held, Kind, Weight};
+pub use list::{Entry, Held, Kind, Weight, is_settled};
 
 use crate::name::FileName;
 use resolve::Way;

@@ -276,6 +276,8 @@ impl Follower {
             shown.gaps.pop_front();
         }
         shown.gaps.push_back(gap);
+        drop(shown);
+        self.shared.lost.notify_one();
         self.figures_changed = true;
     }
 
@@ -305,6 +307,7 @@ impl Follower {
         }
         VolumeFigures {
             volume: vol.owner.clone(),
+            tally: vol.tally.clone(),
             files: vol.sources.len(),
             directories: vol.dirs.len(),
             deleted: vol.deleted.len(),

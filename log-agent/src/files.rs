@@ -3,6 +3,8 @@
 //! One thread (`discover`) finds them and notices what becomes of them; this is the handle to what it knows. Nothing here holds a line.
 
 mod figures;
+#[cfg(test)]
+mod sums;
 mod woken;
 
 pub use figures::{Gap, Limits, Pace, Settings, VolumeFigures, Why};
@@ -23,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// What the journal remembers of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) set: watch::Sender<u64>,
     pub(crate) woken: Outlets,
     pub(crate) bell: Arc<discover::Bell>,
+    /// Something was lost to shipping.
+    pub(crate) lost: Notify,
     pub(crate) rounds: AtomicU64,
     pub(crate) overflows: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -88,6 +92,7 @@ impl Files {
             state: Mutex::default(),
             set: watch::Sender::new(0),
             bell,
+            lost: Notify::new(),
             rounds: AtomicU64::new(0),
             overflows: AtomicU64::new(0),
             thread: Mutex::new(None),
@@ -159,9 +164,9 @@ impl Files {
         self.0.shown().losses = Losses::new(kept);
     }
 
-    /// The number that grows with every loss.
-    pub(crate) fn losses_revision(&self) -> u64 {
-        self.0.shown().losses.revision()
+    /// Waits until something was lost to shipping that was not waited for yet.
+    pub(crate) async fn lost_more(&self) {
+        self.0.lost.notified().await;
     }
 
     /// What was lost to shipping, by app and instance, after a number that grows with every loss.
@@ -174,6 +179,7 @@ impl Files {
     #[cfg(test)]
     pub(crate) fn lost(&self, of: &InstanceKey, why: Why, bytes: u64, file: String, now: Moment) {
         self.0.shown().losses.enter(of, why, bytes, file, now);
+        self.0.lost.notify_one();
     }
 
     /// How often the following thread has looked round: at least every [`Pace::rescan`], or it hangs.

@@ -52,7 +52,7 @@ impl Measure {
                 continue;
             }
             batch.restart(ticker.begin(Now::read(begun)).timestamp);
-            let now = self.sources.by_app();
+            let now = self.sources.overview();
             self.write(&now, &mut batch, Instant::now());
             let carbon = self.carbon.clone();
             // it waits for the disk

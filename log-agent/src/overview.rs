@@ -5,7 +5,7 @@ use crate::live::{self, Live};
 use crate::losses::Keeper;
 use crate::retention::{self, Retention};
 use crate::ship::{AppStatus, Shipper, Status};
-use crate::volume::{InstanceKey, Volume};
+use crate::volume::InstanceKey;
 use crate::volumes;
 use common::api_types::LogLossFact;
 use common::carbon::Carbon;
@@ -111,27 +111,8 @@ pub struct Instance {
 }
 
 impl Sources {
-    /// How it is now. Looks at every file: for reports and for who asks, not for every second.
+    /// How it is now. Looks at every volume, and of the files only at those that have something to ship.
     pub fn overview(&self) -> Overview {
-        let mut out = self.by_app();
-        let ships = self.shipper.is_some();
-        // files of a volume mostly follow each other
-        let (mut volume, mut sum) = (None::<Arc<Volume>>, Instance::default());
-        for source in self.files.all() {
-            let (of, len, acknowledged) = source.extent();
-            if !volume.as_ref().is_some_and(|volume| Arc::ptr_eq(volume, &of)) {
-                out.add_files(volume.replace(of), &std::mem::take(&mut sum));
-            }
-            sum.files += 1;
-            sum.bytes += len;
-            sum.lag_bytes += if ships { len.saturating_sub(acknowledged) } else { 0 };
-        }
-        out.add_files(volume, &sum);
-        out
-    }
-
-    /// The same without the files of each instance, which ticks do not need.
-    pub fn by_app(&self) -> Overview {
         let carbon = self.carbon.status();
         let mut out = Overview {
             engine: self.finding.engine(),
@@ -194,7 +175,7 @@ impl Sources {
 }
 
 /// How often it is looked whether a thread ended.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(5);
 
 impl Overview {
     /// Files followed.
@@ -216,16 +197,9 @@ impl Overview {
         self.apps.entry(volume.instance.app.clone()).or_default().add(figures);
         let instance = self.instances.entry(volume.instance.clone()).or_default();
         instance.ended_at = volume.ended_at;
-    }
-
-    fn add_files(&mut self, volume: Option<Arc<Volume>>, sum: &Instance) {
-        // found since the figures were made: counted the next time
-        let Some(instance) = volume.and_then(|v| self.instances.get_mut(&v.instance)) else {
-            return;
-        };
-        instance.files += sum.files;
-        instance.bytes += sum.bytes;
-        instance.lag_bytes += sum.lag_bytes;
+        instance.files += figures.tally.files();
+        instance.bytes += figures.tally.bytes();
+        instance.lag_bytes += figures.tally.lag();
     }
 }
 

@@ -10,13 +10,16 @@
 //! Docker's own logs are Docker's to rotate. Files are removed by [`crate::beneath::Root::remove`], that is beneath a held directory, following no link, and
 //! only while device and inode are the ones that were judged.
 //!
-//! One thread, which looks every few seconds; the more there is to look at, the more seldom, up to once a minute.
+//! One thread, which looks every few seconds; the more there is to look at, the more seldom, up to once a minute. A volume in which nothing
+//! can be to do is not walked ([`rest`]).
 
 mod figures;
 mod generation;
 mod look;
 mod plan;
+mod rest;
 mod round;
+mod view;
 mod walk;
 
 pub use figures::Figures;

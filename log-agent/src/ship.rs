@@ -173,7 +173,7 @@ impl Shipper {
         }
     }
 
-    /// How it goes; looks at every file.
+    /// How it goes; looks at every volume, and at the files that have something to ship.
     pub fn status(&self) -> Status {
         let Sending { sink, failures, request_events } = self.board.sending();
         Status {

@@ -6,8 +6,11 @@
 //! cursor and before the end as it was seen is still there.
 
 mod read;
+mod tally;
 
 pub use read::{Step, Window};
+pub use tally::Tally;
+pub(crate) use tally::{Counted, Locked};
 
 use crate::beneath::Root;
 use crate::discover::Bell;
@@ -19,7 +22,7 @@ use common::ids::AppId;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::watch;
 
 /// A source, as long as this process runs.
@@ -97,6 +100,11 @@ pub(crate) struct Inner {
     /// It had changed so shortly before it was last looked at that another change may have the same time.
     pub(crate) fresh: bool,
     pub(crate) modified_ms: u64,
+    /// Bytes it has on the disk.
+    pub(crate) on_disk: u64,
+    /// The sums it is to be in; none once it is let go.
+    pub(crate) tally: Option<Arc<Tally>>,
+    pub(crate) counted: Counted,
     /// None while too many are open: opened again by name when it is needed.
     pub(crate) file: Option<Arc<File>>,
 }
@@ -123,8 +131,8 @@ impl Source {
         }
     }
 
-    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn inner(&self) -> Locked<'_> {
+        Locked::new(self.id, self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Its number in this process.
@@ -150,12 +158,6 @@ impl Source {
     /// The instance that writes it.
     pub fn instance(&self) -> InstanceKey {
         self.inner().volume.instance.clone()
-    }
-
-    /// The volume it lies in, its length, and how far it is safe elsewhere.
-    pub fn extent(&self) -> (Arc<Volume>, u64, u64) {
-        let inner = self.inner();
-        (inner.volume.clone(), inner.tide.len, inner.acknowledged.offset)
     }
 
     /// The app of that instance.

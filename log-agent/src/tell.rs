@@ -8,10 +8,8 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often the daemon looks at itself.
-const TURN: Duration = Duration::from_secs(1);
-/// Turns from one status line to the next.
-const SHOWN: u32 = 5;
+/// How often the daemon looks at itself: the thread that follows files looks round as often, if it lives.
+const TURN: Duration = Duration::from_secs(5);
 
 /// Until stopped.
 pub async fn systemd(sources: Sources, pulse: Arc<Pulse>, stop: CancellationToken) {
@@ -19,16 +17,13 @@ pub async fn systemd(sources: Sources, pulse: Arc<Pulse>, stop: CancellationToke
     systemd.ready();
     let mut turns = interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut turn, mut rounds) = (0_u32, None);
+    let mut rounds = None;
     while stop.run_until_cancelled(turns.tick()).await.is_some() {
         let now = sources.files.rounds();
         if rounds.replace(now) != Some(now) {
             pulse.beat();
         }
-        if turn % SHOWN == 0 {
-            systemd.status(&line(&sources));
-        }
-        turn = turn.wrapping_add(1);
+        systemd.status(&line(&sources));
     }
     systemd.status("stopping: letting viewers go, saving how far each file was shipped");
 }

@@ -6,6 +6,7 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType};
 use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
+use std::time::SystemTime;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,16 @@ pub struct Weight {
 /// A directory of a volume, held open.
 #[derive(Debug)]
 pub struct Held(OwnedFd);
+
+/// A directory that changed less than this before it was listed may change again without another time.
+const FRESH: i128 = 1_000_000_000;
+
+/// Whether a directory with this change, listed after `begun`, has another change by now if it has other entries.
+pub fn is_settled(changed_ns: i128, begun: SystemTime) -> bool {
+    let begun = begun.duration_since(SystemTime::UNIX_EPOCH).ok();
+    let begun = begun.and_then(|begun| i128::try_from(begun.as_nanos()).ok());
+    begun.is_some_and(|begun| begun - changed_ns > FRESH)
+}
 
 impl Held {
     /// Its inode, and its last change in nanoseconds since 1970: nobody can set that back, so as long as it is the same, the directory has

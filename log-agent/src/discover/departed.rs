@@ -110,8 +110,9 @@ impl Follower {
         let limits = self.shared.settings.limits;
         let Some(of) = self.vols.get(&vol) else { return };
         let followed = of.deleted.iter().filter_map(|id| self.followed.get(id));
-        let mut open: Vec<(bool, u64, Arc<Source>)> =
-            followed.map(|f| (!self.settled(&f.source), f.on_disk, f.source.clone())).collect();
+        let mut open: Vec<(bool, u64, Arc<Source>)> = followed
+            .map(|f| (!self.settled(&f.source), f.source.inner().on_disk, f.source.clone()))
+            .collect();
         let (mut count, mut bytes) = (open.len(), open.iter().map(|(_, n, _)| *n).sum::<u64>());
         open.sort_by_key(|(unsettled, _, source)| (*unsettled, source.id()));
         for (_, on_disk, source) in open {
@@ -188,11 +189,15 @@ impl Follower {
             vol.sources.remove(&id);
             vol.deleted.remove(&id);
         }
-        // nobody opens it again from here on
-        source.inner().tide.state = State::Deleted;
+        self.shared.shown().sources.remove(&id);
+        {
+            let mut inner = source.inner();
+            // nobody opens it again from here on
+            inner.tide.state = State::Deleted;
+            inner.tally = None;
+        }
         source.close();
         source.publish();
-        self.shared.shown().sources.remove(&id);
         self.set_changed = true;
     }
 }

@@ -9,7 +9,7 @@ use crate::files::Why;
 use crate::identity::{HASHED, Head, Identity, Mark, Seen, Verdict, judge};
 use crate::name::FileName;
 use crate::outlet;
-use crate::source::{Inner, Source, SourceId, State, Tide};
+use crate::source::{Counted, Inner, Source, SourceId, State, Tide};
 use crate::volume::Form;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -130,14 +130,15 @@ impl Follower {
             was.deleted.remove(&id);
         }
         let of = self.vols.get_mut(&vol)?;
-        of.sources.insert(id);
         let followed = self.followed.get_mut(&id)?;
+        of.sources.insert(id, followed.source.clone());
         followed.vol = vol;
         followed.at = Some((at.0, at.1.into()));
         followed.searched = None;
         {
             let mut inner = followed.source.inner();
             inner.volume = of.owner.clone();
+            inner.tally = Some(of.tally.clone());
             inner.root = root;
             if *inner.name != *name || inner.tide.state == State::Deleted {
                 inner.name = Arc::new(name.clone());
@@ -202,8 +203,8 @@ impl Follower {
         let Recalled { identity, start, before, state } = recalled;
         let id = SourceId(self.next_id());
         let Some(of) = self.vols.get_mut(&vol) else { return What::No("gone") };
-        of.sources.insert(id);
-        let keeps = self.shared.bell.has_room(of.sources.len());
+        let keeps = self.shared.bell.has_room(of.sources.len() + 1);
+        let tally = of.tally.clone();
         let resumed = start.unwrap_or(Mark::START);
         let inner = Inner {
             root,
@@ -222,11 +223,15 @@ impl Follower {
             changed_ns: 0,
             fresh: true,
             modified_ms: stat.modified_ms,
+            on_disk: 0,
+            tally: None,
+            counted: Counted::default(),
             // without it the file is read by its name, and what is deleted unread is a gap
             file: keeps.then(|| Arc::new(file)),
         };
         let outlet = outlet::of(&inner.volume.instance, self.shared.settings.outlets);
         let source = Arc::new(Source::new(id, self.shared.bell.clone(), outlet, inner));
+        of.sources.insert(id, source.clone());
         if keeps {
             self.shared.bell.opened();
         }
@@ -249,10 +254,11 @@ impl Follower {
             before: before.into_iter().collect(),
             ended: None,
             searched: None,
-            on_disk: 0,
         };
         self.followed.insert(id, followed);
-        self.shared.shown().sources.insert(id, source);
+        self.shared.shown().sources.insert(id, source.clone());
+        // whoever sees that something came finds it
+        source.inner().tally = Some(tally);
         self.set_changed = true;
         self.touch(id);
         What::File(id)

@@ -61,13 +61,7 @@ impl Follower {
         let source = followed.source.clone();
         let head = source.identity().head;
         let change = match examine(&source) {
-            Ok((change, stat)) => {
-                let on_disk = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
-                if let Some(followed) = self.followed.get_mut(&id) {
-                    followed.on_disk = on_disk;
-                }
-                change
-            }
+            Ok(change) => change,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.not_under_its_name(id);
                 return false;
@@ -168,21 +162,52 @@ impl Follower {
     }
 }
 
+/// Whether an open file surely is as it was last seen. It costs one system call, and of most files no more is ever asked: readers of this one
+/// wait for it, as they would for the same call of theirs.
+pub(super) fn is_unchanged(source: &Source) -> bool {
+    let inner = source.inner();
+    let Some(file) = &inner.file else { return false };
+    rustix::fs::fstat(&**file).is_ok_and(|stat| is_as_seen(&inner, &stat))
+}
+
+fn is_as_seen(inner: &Inner, stat: &Stat) -> bool {
+    len(stat) == inner.seen.offset
+        && changed_ns(stat) == inner.changed_ns
+        && on_disk(stat) == inner.on_disk
+        && !inner.fresh
+        && inner.suspected.is_none()
+}
+
+fn len(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+fn changed_ns(stat: &Stat) -> i128 {
+    i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec)
+}
+
+fn on_disk(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512)
+}
+
 /// Asks the kernel how long it is, and proves that it only grew.
-fn examine(source: &Source) -> io::Result<(Change, Stat)> {
+fn examine(source: &Source) -> io::Result<Change> {
     let file = source.file()?;
     // before the length is asked: a reader may get further meanwhile
-    let (seen, before_ns, fresh, suspected, generation, read_to, known) = {
+    let (seen, before_ns, before_on_disk, fresh, suspected, generation, read_to, known) = {
         let mut inner = source.inner();
         let suspected = inner.suspected.take();
         let (generation, head) = (inner.tide.generation, inner.identity.head);
-        (inner.seen, inner.changed_ns, inner.fresh, suspected, generation, inner.read_to, head)
+        let (at, on_disk, fresh) = (inner.changed_ns, inner.on_disk, inner.fresh);
+        (inner.seen, at, on_disk, fresh, suspected, generation, inner.read_to, head)
     };
     let stat = rustix::fs::fstat(&*file)?;
-    let len = u64::try_from(stat.st_size).unwrap_or(0);
-    let changed_ns = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
+    let (len, changed_ns, on_disk) = (len(&stat), changed_ns(&stat), on_disk(&stat));
     if len == seen.offset && changed_ns == before_ns && !fresh && suspected.is_none() {
-        return Ok((Change::None, stat));
+        if on_disk != before_on_disk {
+            source.inner().on_disk = on_disk;
+        }
+        return Ok(Change::None);
     }
     let fresh = is_fresh(changed_ns);
     let first = First::of(source, len)?;
@@ -202,9 +227,10 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
         // a reader may have doubted again
         inner.suspected = inner.suspected.or(doubted);
         inner.fresh = true;
-        return Ok((Change::Again, stat));
+        return Ok(Change::Again);
     };
     inner.changed_ns = changed_ns;
+    inner.on_disk = on_disk;
     inner.fresh = fresh;
     inner.modified_ms = u64::try_from(
         i128::from(stat.st_mtime) * 1_000 + i128::from(stat.st_mtime_nsec) / 1_000_000,
@@ -223,7 +249,7 @@ fn examine(source: &Source) -> io::Result<(Change, Stat)> {
     };
     inner.seen = now;
     inner.tide.len = now.offset;
-    Ok((change, stat))
+    Ok(change)
 }
 
 fn is_fresh(changed_ns: i128) -> bool {

@@ -23,7 +23,7 @@ const FEW: usize = 64;
 const SHARE: u32 = 100;
 const SLOWEST: Duration = Duration::from_millis(20);
 /// Looking at everything in all volumes together, likewise.
-const SHARE_OF_ALL: u32 = 3_000;
+const SHARE_OF_ALL: u32 = 6_000;
 /// Volumes that are due within this part of the pause are looked at together: a wake-up costs more than a look at a few files.
 const TOGETHER: u32 = 8;
 /// After notices were lost it may take more.
@@ -233,7 +233,8 @@ impl Follower {
             let longest = self.shared.settings.pace.rescan * LONGEST;
             let earliest = vol.last_scan + pause.min(longest);
             if now < earliest {
-                vol.next_scan = earliest;
+                // a round tells that this thread lives
+                vol.next_scan = earliest.min(now + self.shared.settings.pace.rescan);
                 vol.storm = vol.storm.map(|until| until.max(earliest));
                 continue;
             }
@@ -285,9 +286,10 @@ impl Follower {
             let Some(vol) = self.vols.get_mut(&id) else { return };
             vol.todo.push_back(Task::List(dir_id));
         }
-        let sources: Vec<SourceId> =
-            self.vols.get(&id).map(|v| v.sources.iter().copied().collect()).unwrap_or_default();
-        for source in sources {
+        let Some(vol) = self.vols.get(&id) else { return };
+        let changed = vol.sources.iter().filter(|(_, of)| !super::look::is_unchanged(of));
+        let changed: Vec<SourceId> = changed.map(|(id, _)| *id).collect();
+        for source in changed {
             let Some(followed) = self.followed.get(&source) else { continue };
             let of = followed.source.clone();
             let closed = of.inner().file.is_none();

@@ -2,7 +2,7 @@
 
 use super::Follower;
 use super::tree::{Dir, DirId, Slot, Task, VolId, What, Writes};
-use crate::beneath::{Entry, Kind, Refused, Root};
+use crate::beneath::{Entry, Kind, Refused, Root, is_settled};
 use crate::name::{FileName, NameError};
 use crate::source::SourceId;
 use crate::volume::Form;
@@ -12,8 +12,6 @@ use std::time::{Instant, SystemTime};
 
 /// Names checked in one volume in one round.
 const ROUND: usize = 256;
-/// A directory that changed less than this before it was listed may change again without another time.
-const FRESH: i128 = 1_000_000_000;
 
 impl Follower {
     /// Does some of each volume's work.
@@ -46,7 +44,7 @@ impl Follower {
         let Some(dir) = self.dirs.get(&id) else { return };
         let (vol, ino, name) = (dir.vol, dir.ino, dir.name.clone());
         let Some(root) = self.root(vol) else { return };
-        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let begun = SystemTime::now();
         let most = self.shared.settings.limits.entries;
         let listed = root.hold(name.as_ref()).and_then(|held| {
             let (found, changed) = held.ino_and_change()?;
@@ -60,11 +58,9 @@ impl Follower {
             Ok(listed) => listed,
             Err(refused) => return self.lost(id, &refused, now),
         };
-        let old_enough = started
-            .is_ok_and(|t| i128::try_from(t.as_nanos()).is_ok_and(|now| now - changed > FRESH));
         self.compare(id, entries, more);
         if let Some(dir) = self.dirs.get_mut(&id) {
-            dir.listed = old_enough.then_some(changed);
+            dir.listed = is_settled(changed, begun).then_some(changed);
         }
     }
 

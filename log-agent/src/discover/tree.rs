@@ -5,10 +5,10 @@ use crate::beneath::Root;
 use crate::files::Why;
 use crate::identity::{Head, Mark};
 use crate::name::FileName;
-use crate::source::{Source, SourceId};
+use crate::source::{Source, SourceId, Tally};
 use crate::volume::Volume;
 use common::logging::Episode;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +31,10 @@ pub(super) struct Vol {
     pub(super) root: Option<Arc<Root>>,
     /// Its directories; the first is its own.
     pub(super) dirs: Vec<DirId>,
-    pub(super) sources: HashSet<SourceId>,
+    /// In the order they were found in, which is about that in memory: looking at all of them is mostly waiting for memory.
+    pub(super) sources: BTreeMap<SourceId, Arc<Source>>,
+    /// What they come to.
+    pub(super) tally: Arc<Tally>,
     pub(super) deleted: BTreeSet<SourceId>,
     pub(super) todo: VecDeque<Task>,
     pub(super) next_scan: Instant,
@@ -139,8 +142,6 @@ pub(super) struct Followed {
     pub(super) ended: Option<Ended>,
     /// Its name was looked for everywhere then.
     pub(super) searched: Option<Instant>,
-    /// Bytes it has on the disk.
-    pub(super) on_disk: u64,
 }
 
 /// A generation that was truncated.

@@ -4,10 +4,10 @@ use super::Follower;
 use super::tree::{Dir, DirId, Task, Vol, VolId, What, Writes};
 use crate::beneath::Root;
 use crate::files::{Known, Why};
-use crate::source::{Source, SourceId};
+use crate::source::{Source, SourceId, Tally};
 use crate::volume::Volume;
 use common::logging::Episode;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,8 +39,8 @@ impl Follower {
         for vol in self.vols.values_mut() {
             if let Some(owner) = wanted.remove(&vol.path) {
                 if *vol.owner != *owner {
-                    for source in vol.sources.iter().filter_map(|id| self.followed.get(id)) {
-                        source.source.inner().volume = owner.clone();
+                    for source in vol.sources.values() {
+                        source.inner().volume = owner.clone();
                     }
                     vol.owner = owner;
                     self.set_changed = true;
@@ -55,7 +55,8 @@ impl Follower {
                 path,
                 root: None,
                 dirs: Vec::new(),
-                sources: HashSet::new(),
+                sources: BTreeMap::new(),
+                tally: Arc::new(Tally::new(self.shared.settings.ships)),
                 deleted: BTreeSet::new(),
                 todo: VecDeque::new(),
                 next_scan: now,
@@ -199,7 +200,7 @@ impl Follower {
             self.drop_dir(top, None);
         }
         let sources: Vec<SourceId> =
-            self.vols.get(&id).map(|v| v.sources.iter().copied().collect()).unwrap_or_default();
+            self.vols.get(&id).map(|v| v.sources.keys().copied().collect()).unwrap_or_default();
         for source in sources {
             let Some(followed) = self.followed.get(&source) else { continue };
             let source = followed.source.clone();

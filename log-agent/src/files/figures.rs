@@ -1,7 +1,7 @@
 //! Settings and limits of following, and the figures that show what they did.
 
 use crate::name::COMPRESSED;
-use crate::source::SourceId;
+use crate::source::{SourceId, Tally};
 use crate::volume::Volume;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -151,6 +151,8 @@ pub struct Gap {
 pub struct VolumeFigures {
     /// Which.
     pub volume: Arc<Volume>,
+    /// What its files come to, at the moment it is asked.
+    pub tally: Arc<Tally>,
     /// Files followed.
     pub files: usize,
     /// Directories looked into.

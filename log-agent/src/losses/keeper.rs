@@ -16,13 +16,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 const FORMAT: u32 = 1;
 const MOST_BYTES: u64 = 16 << 20;
-/// Between two looks whether something was lost.
-const LOOK: Duration = Duration::from_secs(1);
+/// Least time between two writes.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -80,23 +80,18 @@ impl Keeper {
         Self { path, files, saved: Mutex::new(Saved { revision, losses, writing }) }
     }
 
-    /// Writes what is new now and then, until the stop.
+    /// Writes what is new when something was lost, until the stop.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut turns = interval(LOOK);
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(turns.tick()).await.is_some() {
-            if !self.has_news() {
-                continue;
-            }
+        while stop.run_until_cancelled(self.files.lost_more()).await.is_some() {
             let keeper = Arc::clone(&self);
             if tokio::task::spawn_blocking(move || keeper.save()).await.is_err() {
                 tracing::error!("keeping what was lost to shipping broke: a bug");
             }
+            // much is lost together
+            if stop.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+                return;
+            }
         }
-    }
-
-    fn has_news(&self) -> bool {
-        self.files.losses_revision() != self.saved().revision
     }
 
     /// Writes what is new.

@@ -1,7 +1,9 @@
 //! One look at every volume, and what is removed in it.
 
-use super::look::{Followed, Look};
+use super::look::Look;
 use super::plan::{Plan, Why, plan};
+use super::rest::{Known, Rest};
+use super::view::View;
 use super::walk::{Contents, Removed, clear, remove_place, walk};
 use super::{Figures, Settings};
 use crate::beneath::{Refused, Root};
@@ -32,6 +34,10 @@ pub(super) struct Round {
     failed: bool,
     /// Volumes of which it was said that they are above their quota.
     over: HashSet<PathBuf>,
+    /// Directories of all volumes: what is in an inner one is not the outer's.
+    dirs: HashSet<PathBuf>,
+    /// Volumes that need no look for a while.
+    resting: HashMap<PathBuf, Rest>,
 }
 
 /// A directory, and whose it is or was.
@@ -63,6 +69,8 @@ impl Round {
             trouble: Episode::new("removing old log files"),
             failed: false,
             over: HashSet::new(),
+            dirs: HashSet::new(),
+            resting: HashMap::new(),
         }
     }
 
@@ -80,11 +88,11 @@ impl Round {
             places.entry(&volume.dir).or_default().push(volume);
         }
         let dirs: HashSet<PathBuf> = places.keys().map(|dir| (*dir).to_owned()).collect();
-        let mut followed = Followed::new();
-        for source in self.files.all() {
-            let identity = source.identity();
-            followed.insert((identity.dev, identity.ino), source);
-        }
+        // what is in a volume that came or went is another's now than at the last look
+        let other: Vec<&PathBuf> = dirs.symmetric_difference(&self.dirs).collect();
+        self.resting.retain(|dir, _| !other.iter().any(|other| other.starts_with(dir)));
+        self.dirs = dirs;
+        let view = View::new(&self.files);
         self.failed = false;
         (self.figures.over_quota, self.figures.over_bytes) = (0, 0);
         (self.figures.waiting, self.figures.partial) = (0, 0);
@@ -99,7 +107,7 @@ impl Round {
                 ours: root.as_deref().is_some_and(|root| dir.starts_with(root) && dir != root),
                 volumes: of,
             };
-            if self.place(&place, root.as_deref(), &dirs, &followed) {
+            if !self.rests(&place, &view) && self.place(&place, root.as_deref(), &view) {
                 over.insert(dir.to_owned());
             }
         }
@@ -110,30 +118,48 @@ impl Round {
     }
 
     /// One directory; whether it is above its quota and stays so.
-    fn place(
-        &mut self,
-        place: &Place<'_>,
-        root: Option<&Path>,
-        dirs: &HashSet<PathBuf>,
-        followed: &Followed,
-    ) -> bool {
+    fn place(&mut self, place: &Place<'_>, root: Option<&Path>, view: &View) -> bool {
         let ships = self.files.settings().ships;
         let (wanted, left) = (self.wanted.clone(), place.ours && !place.runs);
+        let known = view.known(place.dir);
+        let followed = view.followed();
         let look = Look { dir: place.dir, followed, wanted: &wanted, ships, left };
-        self.look(place, root, dirs, &look)
+        self.look(place, root, known, &look)
+    }
+
+    /// Whether the last turn found nothing to do in a volume for a while.
+    #[cfg(test)]
+    pub(super) fn is_resting(&self, dir: &Path) -> bool {
+        self.resting.contains_key(dir)
+    }
+
+    /// Whether a volume needs no look yet.
+    fn rests(&self, place: &Place<'_>, view: &View) -> bool {
+        let (Some(rest), Some(known)) = (self.resting.get(place.dir), view.known(place.dir)) else {
+            return false;
+        };
+        let rests = place.runs
+            && rest.goes_on(&known, now_ns())
+            && Root::open(place.dir).is_ok_and(|root| rest.is_as_listed(&root));
+        if rests {
+            self.forget_ended(place);
+        }
+        rests
     }
 
     fn look(
         &mut self,
         place: &Place<'_>,
         root: Option<&Path>,
-        dirs: &HashSet<PathBuf>,
+        known: Option<Known>,
         look: &Look<'_>,
     ) -> bool {
+        self.resting.remove(place.dir);
         let limits = self.files.settings().limits;
         let opened = Root::open(place.dir);
-        let found = opened.and_then(|root| walk(&root, &limits, dirs).map(|found| (root, found)));
-        let (held, contents) = match found {
+        let found =
+            opened.and_then(|root| walk(&root, &limits, &self.dirs).map(|found| (root, found)));
+        let (held, mut contents) = match found {
             Ok(found) => found,
             Err(Refused::Gone) => {
                 self.gone(place, look);
@@ -150,14 +176,15 @@ impl Round {
         }
         // Docker's logs are Docker's to rotate; and where nobody has a copy, only what is ours is removed
         let theirs = place.volumes.iter().any(|v| v.form == Form::DockerJson);
-        if theirs || !(place.ours || look.ships) {
-            return false;
+        let judged = !theirs && (place.ours || look.ships);
+        let items = if judged { look.items(&contents) } else { Vec::new() };
+        let plan = plan(&items, &self.settings.rules, self.settings.quiet, now_ns());
+        let idle = plan == Plan::default() && !contents.partial && !contents.fresh;
+        if let Some(known) = known.filter(|_| idle && place.runs) {
+            let listed = std::mem::take(&mut contents.listed);
+            let rest = Rest::new(known, held.dev(), listed, &items, &self.settings.rules);
+            self.resting.insert(place.dir.to_owned(), rest);
         }
-        let now_ns = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |now| i128::try_from(now.as_nanos()).unwrap_or(i128::MAX));
-        let items = look.items(&contents);
-        let plan = plan(&items, &self.settings.rules, self.settings.quiet, now_ns);
         self.remove(place, &held, &contents, &plan, look);
         self.over(place.dir, plan.over)
     }
@@ -252,9 +279,7 @@ impl Round {
     ) -> bool {
         let (keep, now) = (self.settings.rules.keep, Moment::now());
         if place.runs {
-            // the directory is another instance's by now, and stays followed for that
-            let old = |v: &&&Volume| v.ended_at.is_some_and(|at| now.since(at) >= keep);
-            place.volumes.iter().filter(old).for_each(|v| self.forget(&[v]));
+            self.forget_ended(place);
         }
         let Some(age) = place.ended_at().map(|at| now.since(at)).filter(|age| *age >= keep) else {
             return false;
@@ -309,6 +334,13 @@ impl Round {
         }
     }
 
+    /// Of a directory that is another instance's by now, and stays followed for that, the instances that ended longer ago than `keep`.
+    fn forget_ended(&self, place: &Place<'_>) {
+        let (keep, now) = (self.settings.rules.keep, Moment::now());
+        let old = |v: &&&Volume| v.ended_at.is_some_and(|at| now.since(at) >= keep);
+        place.volumes.iter().filter(old).for_each(|v| self.forget(&[v]));
+    }
+
     fn forget(&self, volumes: &[&Volume]) {
         for volume in volumes {
             // what finds no room is said again after the next look
@@ -323,4 +355,10 @@ impl Round {
         self.figures.failures += 1;
         self.trouble.failed(&format_args!("{}: {refused}", path.display()));
     }
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> i128 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| i128::try_from(now.as_nanos()).unwrap_or(i128::MAX))
 }

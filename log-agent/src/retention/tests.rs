@@ -200,6 +200,64 @@ fn above_the_quota_the_oldest_go_and_what_is_lost_is_a_gap() {
     lab.files.stop();
 }
 
+impl Lab {
+    /// Looks until a volume needs no look any more: its directory must not have changed for a second.
+    fn rests(&mut self, dir: &str) {
+        let (dir, until) = (self.path(dir), Instant::now() + DEADLINE);
+        while !self.round.is_resting(&dir) {
+            assert!(Instant::now() < until, "never rests: {:?}", self.round.figures());
+            self.turn();
+            self.files.woken(0).wait(Duration::from_millis(20), 64);
+        }
+    }
+}
+
+#[test]
+fn a_volume_that_rests_is_looked_at_when_a_file_becomes_old() {
+    let mut lab = Lab::new(Duration::from_secs(3), u64::MAX);
+    lab.volume(key("web", "a"), "v", false);
+    let begun = Instant::now();
+    lab.write("v/app.log", 10);
+    lab.write("v/app.log.1", 10);
+    lab.ship("v/app.log.1");
+    lab.rests("v");
+    let until = Instant::now() + DEADLINE;
+    while lab.turn().removed_by_age == 0 {
+        assert!(Instant::now() < until, "never removed");
+        lab.files.woken(0).wait(Duration::from_millis(20), 64);
+    }
+    // but for a tick of the kernel's clock
+    assert!(begun.elapsed() >= Duration::from_millis(2_900));
+    assert_eq!(lab.names("v"), ["app.log"]);
+    lab.files.stop();
+}
+
+#[test]
+fn a_volume_that_rests_is_looked_at_when_a_file_grows_above_the_quota() {
+    let mut lab = Lab::new(Duration::from_secs(3_600), 400_000);
+    lab.volume(key("web", "a"), "v", false);
+    lab.write("v/app.log.1", 100_000);
+    lab.write("v/app.log", 10);
+    lab.ship("v/app.log.1");
+    lab.rests("v");
+    lab.write("v/app.log", 10);
+    lab.found(&["v/app.log"]);
+    lab.turn();
+    assert!(lab.round.is_resting(&lab.path("v")), "that it grew is no reason to look");
+    // its directory tells nothing of that either
+    lab.write("v/app.log", 350_000);
+    lab.found(&["v/app.log"]);
+    assert_eq!(lab.turn().removed_by_quota, 1);
+    assert_eq!(lab.names("v"), ["app.log"]);
+    lab.until("let go", |lab| lab.source("v/app.log.1").is_none());
+    // and a new name is seen at once, too
+    lab.rests("v");
+    lab.write("v/app.log.1", 100_000);
+    lab.ship("v/app.log.1");
+    assert_eq!(lab.turn().removed_by_quota, 2);
+    lab.files.stop();
+}
+
 #[test]
 fn an_ended_instance_s_own_directory_goes_when_all_of_it_is_safe() {
     let mut lab = Lab::new(Duration::from_secs(3_600), u64::MAX);

@@ -1,10 +1,12 @@
 //! Everything that is in a volume, without following or opening any file of it; bounded.
 
-use crate::beneath::{Kind, Refused, Root, Weight};
+use super::rest::Listed;
+use crate::beneath::{Kind, Refused, Root, Weight, is_settled};
 use crate::files::Limits;
 use crate::name::FileName;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What is in a volume.
 #[derive(Debug, Default)]
@@ -13,6 +15,10 @@ pub(super) struct Contents {
     pub(super) files: Vec<(FileName, Weight)>,
     /// Directories, each after the one it is in.
     pub(super) directories: Vec<FileName>,
+    /// Those that were listed, the volume's own first.
+    pub(super) listed: Vec<Listed>,
+    /// One of them changed so lately that it may change again without telling.
+    pub(super) fresh: bool,
     /// Not everything was looked at: too much, or what could not be read. Never so because something vanished meanwhile.
     pub(super) partial: bool,
 }
@@ -43,7 +49,10 @@ fn directory(
     others: &HashSet<PathBuf>,
     contents: &mut Contents,
 ) -> Result<(), Refused> {
-    let held = root.hold(name)?;
+    let (held, begun) = (root.hold(name)?, SystemTime::now());
+    let (ino, changed_ns) = held.ino_and_change()?;
+    contents.listed.push(Listed { name: name.cloned(), ino, changed_ns });
+    contents.fresh |= !is_settled(changed_ns, begun);
     let (entries, more) = held.entries(limits.entries)?;
     contents.partial |= more;
     for entry in entries {

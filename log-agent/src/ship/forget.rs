@@ -4,23 +4,26 @@
 //! many: a file whose inode is used again has its entry replaced anyway.
 
 use super::journal::Journal;
-use crate::source::Source;
+use crate::files::Files;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Files are remembered for so long after they were last followed.
 const KEPT: Duration = Duration::from_secs(86_400);
 /// More of them than this are not.
 const MOST: usize = 4_096;
-/// Between two looks.
+/// Between two looks at what is forgotten by now.
 const EVERY: Duration = Duration::from_secs(60);
+/// Which files are followed is looked at when that may have changed, and anyway after so long.
+const ANYWAY: Duration = Duration::from_secs(3_600);
 
 /// Since when files are not followed, by device and inode.
 #[derive(Debug, Default)]
 pub(super) struct Forget {
     gone: HashMap<(u64, u64), Instant>,
     next: Option<Instant>,
+    /// The set of files at the last look at it, by its number, and when that was.
+    seen: Option<(u64, Instant)>,
 }
 
 impl Forget {
@@ -28,9 +31,23 @@ impl Forget {
         self.next.is_none_or(|next| next <= now)
     }
 
-    pub(super) fn run(&mut self, journal: &Journal, followed: &[Arc<Source>], now: Instant) {
+    pub(super) fn run(&mut self, journal: &Journal, files: &Files, set: u64, now: Instant) {
         self.next = Some(now + EVERY);
-        let followed: HashSet<(u64, u64)> = followed
+        if self.seen.is_none_or(|(seen, at)| seen != set || now.duration_since(at) >= ANYWAY) {
+            self.seen = Some((set, now));
+            self.look(journal, files, now);
+        }
+        let forgotten = self.forgotten(now);
+        if !forgotten.is_empty() {
+            journal.retain(|known| !forgotten.contains(&(known.identity.dev, known.identity.ino)));
+            self.gone.retain(|key, _| !forgotten.contains(key));
+        }
+    }
+
+    /// Looks which files are not followed.
+    fn look(&mut self, journal: &Journal, files: &Files, now: Instant) {
+        let followed: HashSet<(u64, u64)> = files
+            .all()
             .iter()
             .map(|source| source.identity())
             .map(|identity| (identity.dev, identity.ino))
@@ -44,11 +61,6 @@ impl Forget {
             true
         });
         self.gone = gone;
-        let forgotten = self.forgotten(now);
-        if !forgotten.is_empty() {
-            journal.retain(|known| !forgotten.contains(&(known.identity.dev, known.identity.ino)));
-            self.gone.retain(|key, _| !forgotten.contains(key));
-        }
     }
 
     /// Those that are to be forgotten now.

@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 const WINDOW: usize = JOINED + LONGEST + 1;
 /// Files taken at once from the list of those that grew.
 const MOST: usize = 1_024;
-/// Between two looks at which files are gone.
+/// Between two looks at which files are gone, while some are and while none is.
 const PRUNE: Duration = Duration::from_secs(1);
+const SELDOM: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Reader {
@@ -212,8 +213,9 @@ impl Reader {
         if now < self.prune_at {
             return;
         }
-        self.prune_at = now + PRUNE;
-        if self.set.has_changed().unwrap_or(false) {
+        let changed = self.set.has_changed().unwrap_or(false);
+        self.prune_at = now + if changed { PRUNE } else { SELDOM };
+        if changed {
             self.set.borrow_and_update();
             let all: HashMap<SourceId, Arc<Source>> =
                 self.outlet.files.all().into_iter().map(|source| (source.id(), source)).collect();
@@ -232,7 +234,8 @@ impl Reader {
         }
         // once for all outlets
         if self.outlet.nth == 0 && self.forget.is_due(now) {
-            self.forget.run(&self.outlet.journal, &self.outlet.files.all(), now);
+            let set = *self.set.borrow();
+            self.forget.run(&self.outlet.journal, &self.outlet.files, set, now);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::age::Age;
 use super::journal::JournalFigures;
 use super::sink;
 use crate::files::Files;
-use crate::source::{Place, Source, SourceId};
+use crate::source::{Place, Source, SourceId, Tally};
 use common::ids::AppId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -178,35 +178,29 @@ impl Board {
             let apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
             apps.iter().map(|(app, counts)| (app.clone(), counts.read())).collect()
         };
-        let lanes = self.lanes().clone();
-        for source in files.all() {
-            let acknowledged = source.acknowledged_to();
-            let tide = source.tide();
-            let to = if acknowledged.generation == tide.generation {
-                acknowledged.mark.offset
-            } else {
-                0
-            };
-            let lag = tide.len.saturating_sub(to);
-            if lag == 0 {
+        for volume in files.figures() {
+            let gaps = volume.gaps.values().fold((0, 0), |sum, gap| (sum.0 + gap.0, sum.1 + gap.1));
+            let (behind, lag) = (self.behind(&volume.tally), volume.tally.lag());
+            if gaps == (0, 0) && lag == 0 {
                 continue;
             }
-            let app = apps.entry(source.app()).or_default();
+            let app = apps.entry(volume.volume.instance.app.clone()).or_default();
+            app.gaps = (app.gaps.0 + gaps.0, app.gaps.1 + gaps.1);
             app.lag_bytes += lag;
-            if let Some(lane) = lanes.get(&source.id()) {
+            for lane in behind {
                 lane.measure(now);
                 let since = lane.age().waits_since();
                 app.oldest = app.oldest.max(since.map(|since| now.duration_since(since)));
             }
         }
-        for volume in files.figures() {
-            let gaps = volume.gaps.values().fold((0, 0), |sum, gap| (sum.0 + gap.0, sum.1 + gap.1));
-            if gaps != (0, 0) {
-                let app = apps.entry(volume.volume.instance.app.clone()).or_default();
-                app.gaps = (app.gaps.0 + gaps.0, app.gaps.1 + gaps.1);
-            }
-        }
         apps
+    }
+
+    /// The files of a volume that have something to ship.
+    fn behind(&self, tally: &Tally) -> Vec<Arc<Lane>> {
+        let behind = tally.behind();
+        let lanes = self.lanes();
+        behind.iter().filter_map(|id| lanes.get(id).cloned()).collect()
     }
 }
 

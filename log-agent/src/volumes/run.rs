@@ -48,7 +48,7 @@ pub(super) struct Out {
 
 /// Until `stop`.
 pub(super) async fn run(settings: Settings, mut inputs: Inputs, out: Out, stop: CancellationToken) {
-    let pace = settings.pace;
+    let (pace, asks) = (settings.pace, settings.mesos.is_some());
     let mut watcher = Watcher::new(settings, out);
     watcher.remember().await;
     watcher.begin();
@@ -69,8 +69,8 @@ pub(super) async fn run(settings: Settings, mut inputs: Inputs, out: Out, stop: 
                 None => forgetting = false,
             },
             _ = looks.tick() => watcher.look_again(),
-            _ = questions.tick() => watcher.ask(),
-            _ = saves.tick() => {
+            _ = questions.tick(), if asks => watcher.ask(),
+            _ = saves.tick(), if watcher.is_unsaved() => {
                 watcher.save();
                 continue;
             }

@@ -85,6 +85,7 @@ fn run(lab: &mut Lab, acts: &[Act]) -> (HashSet<String>, usize) {
                 again += BATCH * lab.outlets;
             }
         }
+        lab.tallied();
     }
     (written, again)
 }
@@ -106,6 +107,9 @@ proptest! {
         if !written.is_empty() {
             lab.drained();
         }
+        lab.tallied();
+        let behind = lab.files.sums()[0].values().map(|sums| sums.lag).sum::<u64>();
+        prop_assert_eq!(behind, lab.shipper.status().lag_bytes());
         let came = lab.sink.bodies();
         let mut seen: HashSet<&str> = HashSet::new();
         let mut last: BTreeMap<&str, &str> = BTreeMap::new();

@@ -34,14 +34,17 @@ impl Watcher {
         self.about_memory.failed(error);
     }
 
+    /// Whether the memory is to be written.
+    pub(super) fn is_unsaved(&self) -> bool {
+        let may = self.settings.memory.is_some() && self.saving.is_empty();
+        may && self.ledger != self.written
+    }
+
     /// Writes the memory, if it is another.
     pub(super) fn save(&mut self) {
-        let Some(path) = self.settings.memory.clone().filter(|_| self.saving.is_empty()) else {
+        let Some(path) = self.settings.memory.clone().filter(|_| self.is_unsaved()) else {
             return;
         };
-        if self.ledger == self.written {
-            return;
-        }
         match memory::print(self.ledger.entries()) {
             Ok(json) => {
                 self.writing = self.ledger.clone();
