@@ -60,7 +60,7 @@ group() { # NAME THREADS
   (cd tests && "$program" --test-threads="$2")
 }
 
-# The guest is another machine, that mostly waits: it runs beside groups. What it says is shown when it has ended.
+# The guest is another machine, and slow: it runs beside groups that leave it a processor. What it says is shown when it has ended.
 guest_dir='' guest_pid=''
 guest_begins() {
   guest_dir=$(mktemp -d /tmp/qae-guest.XXXXXX)
@@ -84,18 +84,20 @@ guest_ends() {
   rm -rf "$guest_dir"
   guest_pid=''
 }
-# Beside the guest come those that measure no more than that something is seen within seconds: GROUP:THREADS. Each of their tests has its
-# own processes, ports and containers and waits most of the time, so that some can run at once.
-beside='marathon:8 centre:2 discovery:1 flume:1 harness:1 page:1 up:1'
-groups_beside() {
-  local group
-  for group in $beside; do part "${group%:*}" group "${group%:*}" "${group#*:}"; done
+# Groups of tests that wait more than they work, each with processes, ports and containers of its own: those are run beside the guest, or
+# some of one group at once (GROUP:THREADS). All others, and any new one, are alone and one test at a time: they load the machine and
+# measure it.
+beside_guest='faults discovery flume harness page up' at_once='centre:2 marathon:4'
+groups_beside_guest() {
+  local name
+  for name in $beside_guest; do part "$name" group "$name" 1; done
 }
-# the others, and any new one: alone and one test at a time, because they load the machine and measure it
 groups_alone() {
-  local group
-  for group in $(cut -d' ' -f1 <<<"$programs" | sort); do
-    [[ " $beside" == *" $group:"* ]] || part "$group" group "$group" 1
+  local name threads
+  for name in $(cut -d' ' -f1 <<<"$programs" | sort); do
+    [[ " $beside_guest " != *" $name "* ]] || continue
+    threads=$(tr ' ' '\n' <<<"$at_once" | sed -n "s/^$name://p")
+    part "$name" group "$name" "${threads:-1}"
   done
 }
 
@@ -130,7 +132,7 @@ fi
 skipped guest || guest_begins
 e2e=1
 ! skipped e2e || e2e=0
-[ $e2e = 0 ] || groups_beside
+[ $e2e = 0 ] || groups_beside_guest
 [ -z "$guest_pid" ] || { guest_told; guest_ends; }
 [ $e2e = 0 ] || groups_alone
 part traces nothing_left

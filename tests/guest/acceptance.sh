@@ -32,4 +32,4 @@ echo "guest: kernel \$(uname -r), \$(docker info --format 'Docker {{.ServerVersi
   "up for \$(cut -d. -f1 /proc/uptime) s"
 exec bin/acceptance --test-threads=1 ${filters[*]}
 E
-"$ROOT/tests/guest/run.sh" "$job" "${QAE_GUEST_SECONDS:-900}"
+"$ROOT/tests/guest/run.sh" "$job" "${QAE_GUEST_SECONDS:-1500}"
