@@ -38,6 +38,16 @@ packages() {
   die "apt-get failed, the whole story is in $log"
 }
 
+# Builds the programs of all tests and the binaries they run; prints where each test program of this crate is, a line `NAME PATH`. Always
+# the whole workspace: with fewer packages cargo takes other features of what they depend on, and builds that anew. The binaries last:
+# they are to be as they are shipped, without what only tests ask of a dependency.
+build_tests() {
+  local built
+  built=$(cargo test --locked --workspace --no-run --message-format=json-render-diagnostics) || return
+  cargo build --locked --workspace --bins || return
+  sed -n "s|.*\"manifest_path\":\"$ROOT/tests/Cargo.toml\".*\"name\":\"\([^\"]*\)\".*\"executable\":\"\([^\"]*\)\".*|\1 \2|p" <<<"$built"
+}
+
 # pid and start time together name a process for good (nothing for a zombie: it has ended)
 start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | sed '/^Z/d' | cut -d' ' -f20; }
 alive() { # FILE holding "pid start"

@@ -21,25 +21,29 @@ traces() {
 }
 
 table=() failed=0
+row() { # NAME EXIT-CODE SECONDS [REMARK]
+  local verdict=ok
+  [ "$2" = 0 ] || { verdict="FAILED ($2)"; failed=1; }
+  table+=("$(printf '%-10s %-12s %5d s%s' "$1" "$verdict" "$3" "${4:+  $4}")")
+}
+skipped() { # NAME
+  [[ $skip == *" $1 "* ]] || return 1
+  say "======== $1: SKIPPED, because QAE_SKIP asks for it ========"
+  table+=("$(printf '%-10s skipped (QAE_SKIP)' "$1")")
+}
 part() { # NAME COMMAND...
   local name=$1 begin=$SECONDS rc=0
   shift
-  if [[ $skip == *" $name "* ]]; then
-    say "======== $name: SKIPPED, because QAE_SKIP asks for it ========"
-    table+=("$(printf '%-8s skipped (QAE_SKIP)' "$name")")
-    return
-  fi
   say "======== $name ========"
   "$@" || rc=$?
-  local verdict=ok
-  [ $rc = 0 ] || { verdict="FAILED ($rc)"; failed=1; }
-  table+=("$(printf '%-8s %-12s %5d s' "$name" "$verdict" $((SECONDS - begin)))")
+  row "$name" $rc $((SECONDS - begin))
 }
 setup() {
   local parts=(build docker graphite tools schemathesis chromium postgres flume)
   [[ $skip == *" guest "* ]] || parts+=(guest)
   tests/setup.sh "${parts[@]}"
 }
+build() { programs=$(build_tests); }
 # with a PostgreSQL beside it, so that what is tested of a store is tested on both
 unit() (
   dir=$(mktemp -d /tmp/qae-postgres.XXXXXX)
@@ -48,6 +52,55 @@ unit() (
   export QAE_TEST_POSTGRES
   cargo test --locked --workspace --exclude e2e --no-fail-fast
 )
+# one group of the end-to-end tests, so many tests at once
+group() { # NAME THREADS
+  local program
+  program=$(sed -n "s/^$1 //p" <<<"$programs")
+  [ -x "$program" ] || { say "cargo built no tests $1"; return 1; }
+  (cd tests && "$program" --test-threads="$2")
+}
+
+# The guest is another machine, and slow: it runs beside groups that leave it a processor. What it says is shown when it has ended.
+guest_dir='' guest_pid=''
+guest_begins() {
+  guest_dir=$(mktemp -d /tmp/qae-guest.XXXXXX)
+  # in a process group of its own, by which guest_ends finds all of it
+  QAE_TEST_PROGRAMS=$programs setsid bash -c 'begin=$SECONDS rc=0
+    tests/guest/acceptance.sh >"$0/output" 2>&1 </dev/null || rc=$?
+    echo "$rc $((SECONDS - begin))" >"$0/end"' "$guest_dir" &
+  guest_pid=$!
+}
+guest_told() {
+  local rc seconds begin=$SECONDS
+  say "======== guest ========"
+  wait "$guest_pid" || :
+  cat "$guest_dir/output"
+  read -r rc seconds <"$guest_dir/end" || { rc=killed seconds=0; }
+  row guest "$rc" "$seconds" "beside others; waited for $((SECONDS - begin)) s"
+}
+guest_ends() {
+  [ -n "$guest_pid" ] || return 0
+  ! kill -TERM -- "-$guest_pid" 2>/dev/null || wait "$guest_pid" || :
+  rm -rf "$guest_dir"
+  guest_pid=''
+}
+# Groups of tests that wait more than they work, each with processes, ports and containers of its own: those are run beside the guest, or
+# some of one group at once (GROUP:THREADS). All others, and any new one, are alone and one test at a time: they load the machine and
+# measure it.
+beside_guest='faults discovery flume harness page up' at_once='centre:2 marathon:4'
+groups_beside_guest() {
+  local name
+  for name in $beside_guest; do part "$name" group "$name" 1; done
+}
+groups_alone() {
+  local name threads
+  for name in $(cut -d' ' -f1 <<<"$programs" | sort); do
+    [[ " $beside_guest " != *" $name "* ]] || continue
+    threads=$(tr ' ' '\n' <<<"$at_once" | sed -n "s/^$name://p")
+    part "$name" group "$name" "${threads:-1}"
+  done
+}
+
 nothing_left() {
   # processes end and cgroups go a moment after what held them
   local left
@@ -64,17 +117,24 @@ nothing_left() {
 ours=1
 ! engine_answers || ours=0
 # an engine that ran before stays
-trap '[ $ours = 0 ] || tests/teardown.sh' EXIT
+trap 'guest_ends; [ $ours = 0 ] || tests/teardown.sh' EXIT
 part setup setup
 [ $failed = 0 ] || die "setup failed, nothing was tested"
 # after the setup: an engine that was started just now may show what an earlier, killed run had left
 before=$(traces)
-part build cargo build --locked --workspace --bins
+part build build
 [ $failed = 0 ] || die "the build failed, nothing was tested"
-part unit unit
-# one at a time: they load the machine and measure it
-part e2e cargo test --locked -p e2e --no-fail-fast -- --test-threads=1
-part guest tests/guest/acceptance.sh
+if ! skipped unit; then
+  part unit unit
+  # they were given binaries of their own: back to those that are shipped
+  build
+fi
+skipped guest || guest_begins
+e2e=1
+! skipped e2e || e2e=0
+[ $e2e = 0 ] || groups_beside_guest
+[ -z "$guest_pid" ] || { guest_told; guest_ends; }
+[ $e2e = 0 ] || groups_alone
 part traces nothing_left
 
 echo

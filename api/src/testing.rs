@@ -15,26 +15,10 @@ pub(crate) fn app(id: &str) -> AppSpec {
 
 /// A running instance.
 pub(crate) fn instance(key: &str, app: &str, node: Option<&str>) -> Instance {
-    Instance {
-        key: key.into(),
-        id: InstanceId::new(key.rsplit('/').next().unwrap_or(key)),
-        app: AppId::new(app),
-        dc: "dc1".into(),
-        cluster: "c".into(),
-        node: node.map(NodeName::new),
-        container: None,
-        state: InstanceState::Running,
-        health: Health::Unknown,
-        started_at: None,
-        ended_at: None,
-        exit: None,
-        image: None,
-        digest: None,
-        backends: Vec::new(),
-        restarts: 0,
-        log_volumes: Vec::new(),
-        version: None,
-    }
+    let id = InstanceId::new(key.rsplit('/').next().unwrap_or(key));
+    let (app, state) = (AppId::new(app), InstanceState::Running);
+    let instance = Instance::new(key.into(), id, app, ("dc1", "c"), state);
+    Instance { node: node.map(NodeName::new), ..instance }
 }
 
 /// A node with agents, of which some are silent.

@@ -3,9 +3,9 @@
 //!
 //! [`atomic_file`]: crate::atomic_file
 
+use crate::kept;
 use serde::de::DeserializeOwned;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a copy cannot be used.
@@ -22,13 +22,7 @@ pub(crate) enum Error {
 /// The copy, if there is one; of a larger one than `most` bytes no more is read than that.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, most: u64) -> Result<Option<T>, Error> {
     let io = |cause| Error::Io { path: path.to_owned(), cause };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(io(e)),
-    };
-    let mut json = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut json).map_err(io)?;
+    let Some(json) = kept::read(path, most).map_err(io)? else { return Ok(None) };
     if json.len() as u64 > most {
         return Err(Error::TooLarge { path: path.to_owned(), most });
     }

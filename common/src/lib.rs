@@ -19,6 +19,7 @@ pub mod files;
 pub mod fuzzing;
 pub mod http;
 pub mod ids;
+pub mod kept;
 mod last_good;
 mod lenient;
 pub mod logging;

@@ -16,7 +16,7 @@ mod problem;
 pub use connection::Peer;
 pub use counts::Counts;
 pub use page::{StaticFile, StaticPage};
-pub use problem::{Problem, json};
+pub use problem::{Problem, health, json};
 
 use crate::logging::Episode;
 use crate::tls;

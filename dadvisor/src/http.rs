@@ -20,11 +20,10 @@ use crate::board::Board;
 use crate::config::Config;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use common::figures::Count;
-use common::serve::{Counts, Problem};
+use common::serve::{Counts, health};
 use common::systemd::Pulse;
 use common::{carbon, center, docker};
 use std::sync::Arc;
@@ -109,19 +108,13 @@ pub fn router(face: Arc<Face>) -> Router {
 }
 
 async fn healthz(State(face): State<Arc<Face>>) -> Response {
-    match face.stuck() {
-        None => "ok\n".into_response(),
-        Some(why) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", why).into_response(),
-    }
+    health("stuck", face.stuck())
 }
 
 async fn readyz(State(face): State<Arc<Face>>) -> Response {
-    let why = match face.stuck() {
-        Some(why) => why,
-        None if face.board.stats().passes == 0 => "the first pass is not over yet".to_owned(),
-        None => return "ok\n".into_response(),
-    };
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why).into_response()
+    let not_begun =
+        || (face.board.stats().passes == 0).then(|| "the first pass is not over yet".to_owned());
+    health("not_ready", face.stuck().or_else(not_begun))
 }
 
 /// Unix milliseconds by the wall clock.

@@ -6,12 +6,11 @@ use crate::config::Config;
 use crate::overview::Sources;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use common::center::Center;
 use common::moment::Moment;
-use common::serve::{Counts, Problem};
+use common::serve::{Counts, health};
 use common::systemd::Pulse;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,17 +69,11 @@ pub fn router(face: Arc<Face>) -> Router {
 }
 
 async fn healthz(State(face): State<Arc<Face>>) -> Response {
-    match face.stuck() {
-        None => "ok\n".into_response(),
-        Some(why) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", why).into_response(),
-    }
+    health("stuck", face.stuck())
 }
 
 async fn readyz(State(face): State<Arc<Face>>) -> Response {
-    let why = match face.stuck() {
-        Some(why) => why,
-        None if face.sources.files.rounds() == 0 => "files are not looked at yet".to_owned(),
-        None => return "ok\n".into_response(),
-    };
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why).into_response()
+    let not_begun =
+        || (face.sources.files.rounds() == 0).then(|| "files are not looked at yet".to_owned());
+    health("not_ready", face.stuck().or_else(not_begun))
 }

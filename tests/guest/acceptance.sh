@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # acceptance.sh [TEST-NAME...]: the acceptance tests in the guest: the same test program and the same dadvisor as on this machine, on a
-# host with cgroup v2 and systemd. What asks nothing of the kernel stays out: outages, hung engines, odd names.
+# host with cgroup v2 and systemd. What asks nothing of the kernel stays out: outages, hung engines, odd names. QAE_TEST_PROGRAMS: what
+# build_tests printed, where nothing is to be built beside running tests.
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 filters=("$@")
 [ ${#filters[@]} -gt 0 ] || filters=(figures life::limits life::a_restart oom who::both who::networks)
 cd "$ROOT"
-cargo build --locked -p dadvisor
-test=$(cargo test --locked -p e2e --test acceptance --no-run 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p')
+programs=${QAE_TEST_PROGRAMS:-$(build_tests)}
+test=$(sed -n 's/^acceptance //p' <<<"$programs")
 [ -x "$test" ] || die "cargo did not name the test program"
 
 job=$(mktemp -d "$CACHE/guest/job.XXXXXX")
@@ -31,4 +32,4 @@ echo "guest: kernel \$(uname -r), \$(docker info --format 'Docker {{.ServerVersi
   "up for \$(cut -d. -f1 /proc/uptime) s"
 exec bin/acceptance --test-threads=1 ${filters[*]}
 E
-"$ROOT/tests/guest/run.sh" "$job" "${QAE_GUEST_SECONDS:-900}"
+"$ROOT/tests/guest/run.sh" "$job" "${QAE_GUEST_SECONDS:-1500}"

@@ -20,8 +20,8 @@ machine=(-accel "$accel" -m 3072 -smp 2 -nodefaults -no-user-config -display non
 # psi=1: Debian builds it in; other kernels may want it said. No mitigations: nothing here needs them, and emulated they are slow
 boot="root=/dev/vda rw console=ttyS0 psi=1 apparmor=0 mitigations=off quiet loglevel=3 systemd.show_status=0"
 rc=0
-# (through cat: qemu opens /dev/stdout anew, which only a pipe takes well)
-TMPDIR=$tmp timeout -k 5 "$limit" qemu-system-x86_64 "${machine[@]}" -kernel "$dir/vmlinuz" -initrd "$dir/initrd" -append "$boot" \
+# (through cat: qemu opens /dev/stdout anew, which only a pipe takes well; --foreground: who ends this script's process group ends qemu too)
+TMPDIR=$tmp timeout --foreground -k 5 "$limit" qemu-system-x86_64 "${machine[@]}" -kernel "$dir/vmlinuz" -initrd "$dir/initrd" -append "$boot" \
   -drive file="$dir/disk.img",if=virtio,format=raw,snapshot=on,cache=unsafe -drive file="$tmp/job.img",if=virtio,format=raw,cache=unsafe \
   -device virtio-rng-pci -serial file:"$tmp/console" -device virtio-serial \
   -chardev file,id=out,path=/dev/stdout -device virtserialport,chardev=out,name=job.out \

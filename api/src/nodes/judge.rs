@@ -7,10 +7,11 @@ use super::shipped::Lines;
 use super::{DADVISOR, Entry, LOG_AGENT, Nodes, ReportError, lock, lost};
 use crate::centre::Origin;
 use crate::change::Change;
-use crate::reconcile::{self, MOST_CONTAINERS, NodeReport, Seen, Told};
-use common::api_types::{Agent, DadvisorFacts, Report};
+use crate::reconcile::{self, Losses, MOST_CONTAINERS, NodeReport, Seen, Told};
+use common::api_types::{Agent, DadvisorFacts, LogAgentFacts, Report};
 use common::ids::NodeName;
 use serde::Deserialize;
+use serde_json::Value;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -55,8 +56,7 @@ async fn whole_report(
         DADVISOR => Some(Arc::new(seen(nodes, &report)?)),
         _ => None,
     };
-    let lines = lines(&work.agent, &report)?;
-    let losses = lost::read(&work.agent, &report)?;
+    let (lines, losses) = shipping(&work.agent, &report)?;
     let notes = match &losses {
         Some(losses) => lost::notes(nodes, entry, &report.dc, losses).await?,
         None => Vec::new(),
@@ -235,17 +235,31 @@ fn check(report: &mut Report) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// What an agent ships.
-pub(super) fn lines(agent: &str, report: &Report) -> Result<Lines, ReportError> {
-    if agent == LOG_AGENT { Lines::read(report) } else { Ok(Lines::default()) }
+/// What a log-agent ships and what it lost, for which its facts are read once; one that tells none does neither. Of another agent there
+/// are no losses, which is not the same as an empty list.
+pub(super) fn shipping(
+    agent: &str,
+    report: &Report,
+) -> Result<(Lines, Option<Arc<Losses>>), ReportError> {
+    if agent != LOG_AGENT {
+        return Ok((Lines::default(), None));
+    }
+    let facts = match &report.facts {
+        Value::Null => LogAgentFacts::default(),
+        facts => LogAgentFacts::deserialize(facts).map_err(not_read)?,
+    };
+    Ok((Lines::new(facts.window_seconds, facts.apps)?, Some(lost::read(facts.losses)?)))
 }
 
 /// dadvisor's facts.
 pub(super) fn seen(nodes: &Nodes, report: &Report) -> Result<Seen, ReportError> {
-    let facts = DadvisorFacts::deserialize(&report.facts)
-        .map_err(|e| ReportError::Report { field: "facts", why: e.to_string() })?;
+    let facts = DadvisorFacts::deserialize(&report.facts).map_err(not_read)?;
     if facts.containers.len() > MOST_CONTAINERS {
         return Err(ReportError::Containers(facts.containers.len()));
     }
     Ok(nodes.with_view(|view| Seen::new(&report.dc, facts, view.clusters())))
+}
+
+fn not_read(error: serde_json::Error) -> ReportError {
+    ReportError::Report { field: "facts", why: error.to_string() }
 }

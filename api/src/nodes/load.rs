@@ -3,7 +3,7 @@
 use super::entry::{Known, Now};
 use super::rows::{self, Row};
 use super::run::Run;
-use super::{DADVISOR, Entry, Nodes, ReportError, judge, lock, lost};
+use super::{DADVISOR, Entry, Nodes, ReportError, judge, lock};
 use crate::centre::{self, Origin};
 use crate::reconcile::{self, NodeReport, Seen, Told};
 use common::api_types::{Node, Report};
@@ -135,6 +135,8 @@ fn enter(nodes: &Nodes, row: &Row, then: Now) -> Result<Option<(Arc<Entry>, Repo
         let node = world.node(&row.node);
         node.is_some_and(|node| node.agents.iter().any(|a| a.name == row.agent && a.silent))
     });
+    // taken when it was reported: what cannot be read by now is told anew within a minute
+    let (lines, losses) = judge::shipping(&row.agent, &report).unwrap_or_default();
     let mut node = lock(&entry.node);
     let mut agent = node.shown(&row.agent, &report);
     agent.silent = silent;
@@ -143,15 +145,14 @@ fn enter(nodes: &Nodes, row: &Row, then: Now) -> Result<Option<(Arc<Entry>, Repo
         digest: row.digest.clone(),
         agent,
         dc: report.dc.clone(),
-        // taken when it was reported: what cannot be read by now is told anew within a minute
-        lines: judge::lines(&row.agent, &report).unwrap_or_default(),
+        lines,
         seen: then.mono,
         seen_at: row.last_seen,
         stored_at: row.last_seen,
         elsewhere: false,
     });
-    if let Ok(Some(losses)) = lost::read(&row.agent, &report) {
-        node.lost = Some(losses);
+    if losses.is_some() {
+        node.lost = losses;
     }
     drop(node);
     Ok(Some((entry, report)))

@@ -1,28 +1,18 @@
 //! What a log-agent's report says of lines that will never be shipped, as notes on the bus.
 
-use super::{Entry, LOG_AGENT, Nodes, ReportError, lock, rows};
+use super::{Entry, Nodes, ReportError, lock, rows};
 use crate::change::Change;
 use crate::reconcile::{Losses, losses};
-use common::api_types::{Instance, LogLossFact, MOST_LOSSES, Report};
-use serde::Deserialize;
+use common::api_types::{Instance, LogLossFact, MOST_LOSSES};
 use std::sync::Arc;
 
-/// The losses of a report; of another agent's there are none.
-pub(super) fn read(agent: &str, report: &Report) -> Result<Option<Arc<Losses>>, ReportError> {
-    if agent != LOG_AGENT {
-        return Ok(None);
-    }
-    let wrong = |why| ReportError::Report { field: "facts.losses", why };
-    let facts = match report.facts.get("losses") {
-        None => Vec::new(),
-        Some(facts) => {
-            Vec::<LogLossFact>::deserialize(facts).map_err(|error| wrong(error.to_string()))?
-        }
-    };
+/// The losses of a log-agent's facts.
+pub(super) fn read(facts: Vec<LogLossFact>) -> Result<Arc<Losses>, ReportError> {
     if facts.len() > MOST_LOSSES {
-        return Err(wrong(format!("{} accounts, at most {MOST_LOSSES} are taken", facts.len())));
+        let why = format!("{} accounts, at most {MOST_LOSSES} are taken", facts.len());
+        return Err(ReportError::Report { field: "facts.losses", why });
     }
-    Ok(Some(Arc::new(Losses::new(facts))))
+    Ok(Arc::new(Losses::new(facts)))
 }
 
 /// Notes of what was not told yet. The store is asked only of accounts that grew, which is seldom.

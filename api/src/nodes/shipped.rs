@@ -1,9 +1,8 @@
 //! What log-agents ship, summed over nodes: an app's lines leave from every node that runs it. Pure.
 
 use super::ReportError;
-use common::api_types::{LogAgentFacts, LogAppFact, Report};
+use common::api_types::LogAppFact;
 use common::ids::AppId;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Most apps taken from one node.
@@ -26,17 +25,13 @@ pub struct Shipped {
 }
 
 impl Lines {
-    /// Of a log-agent's report. One that tells no facts ships nothing.
-    pub fn read(report: &Report) -> Result<Self, ReportError> {
-        let wrong = |why| ReportError::Report { field: "facts", why };
-        if report.facts.is_null() {
-            return Ok(Self::default());
+    /// Of a log-agent's facts.
+    pub fn new(window_seconds: u64, apps: Vec<LogAppFact>) -> Result<Self, ReportError> {
+        if apps.len() > MOST_APPS {
+            let why = format!("{} apps: at most {MOST_APPS}", apps.len());
+            return Err(ReportError::Report { field: "facts", why });
         }
-        let facts = LogAgentFacts::deserialize(&report.facts).map_err(|e| wrong(e.to_string()))?;
-        if facts.apps.len() > MOST_APPS {
-            return Err(wrong(format!("{} apps: at most {MOST_APPS}", facts.apps.len())));
-        }
-        Ok(Self { window_seconds: facts.window_seconds, apps: facts.apps })
+        Ok(Self { window_seconds, apps })
     }
 
     /// Adds this node's share.
@@ -60,12 +55,14 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{LOG_AGENT, judge};
     use super::*;
     use serde_json::{Value, json};
 
     fn read(facts: Value) -> Result<Lines, ReportError> {
         let report = json!({"version": "1", "address": "h:1", "dc": "dc1", "facts": facts});
-        Lines::read(&serde_json::from_value(report).unwrap())
+        let report = serde_json::from_value(report).unwrap();
+        judge::shipping(LOG_AGENT, &report).map(|(lines, _)| lines)
     }
 
     #[test]

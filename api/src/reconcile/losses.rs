@@ -8,7 +8,6 @@ use crate::change::Change;
 use crate::reconcile::NodeFactsView;
 use crate::world::World;
 use common::api_types::{EventType, Instance, InstanceState, LOST, LogGap, LogLossFact};
-use common::container::Health;
 use common::ids::{AppId, InstanceId, NodeName};
 use std::collections::HashMap;
 
@@ -82,26 +81,10 @@ pub fn unknown(
     fact: &LogLossFact,
 ) -> Instance {
     let cluster = view.clusters().plain(dc);
-    Instance {
-        key: plain::key(cluster, node, fact.instance.as_str()),
-        id: fact.instance.clone(),
-        app: fact.app.clone(),
-        dc: dc.to_owned(),
-        cluster: cluster.to_owned(),
-        node: Some(node.clone()),
-        container: None,
-        state: InstanceState::Ended,
-        health: Health::Unknown,
-        started_at: None,
-        ended_at: None,
-        exit: None,
-        image: None,
-        digest: None,
-        backends: Vec::new(),
-        restarts: 0,
-        log_volumes: Vec::new(),
-        version: None,
-    }
+    let (key, place) = (plain::key(cluster, node, fact.instance.as_str()), (dc, cluster));
+    let (id, app) = (fact.instance.clone(), fact.app.clone());
+    let instance = Instance::new(key, id, app, place, InstanceState::Ended);
+    Instance { node: Some(node.clone()), ..instance }
 }
 
 /// The note about it.

@@ -73,25 +73,12 @@ pub(crate) mod tests {
     use common::ids::{AppId, InstanceId, NodeName};
 
     pub(crate) fn instance(id: &str, state: InstanceState) -> Instance {
+        let (key, app) = (format!("local/n1/{id}"), AppId::new("shop/web"));
+        let place = ("dc1", "local");
         Instance {
-            key: format!("local/n1/{id}"),
-            id: InstanceId::new(id),
-            app: AppId::new("shop/web"),
-            dc: "dc1".into(),
-            cluster: "local".into(),
             node: Some(NodeName::new("n1")),
-            container: None,
-            state,
-            health: Health::Unknown,
             started_at: Some(Moment::from_unix_ms(1_000)),
-            ended_at: None,
-            exit: None,
-            image: None,
-            digest: None,
-            backends: Vec::new(),
-            restarts: 0,
-            log_volumes: Vec::new(),
-            version: None,
+            ..Instance::new(key, InstanceId::new(id), app, place, state)
         }
     }
 

@@ -109,3 +109,35 @@ pub struct Instance {
     #[serde(default)]
     pub version: Option<String>,
 }
+
+impl Instance {
+    /// One of which no more is known than who, whose and where it is, and what it is doing.
+    pub fn new(
+        key: String,
+        id: InstanceId,
+        app: AppId,
+        (dc, cluster): (&str, &str),
+        state: InstanceState,
+    ) -> Self {
+        Self {
+            key,
+            id,
+            app,
+            dc: dc.to_owned(),
+            cluster: cluster.to_owned(),
+            node: None,
+            container: None,
+            state,
+            health: Health::Unknown,
+            started_at: None,
+            ended_at: None,
+            exit: None,
+            image: None,
+            digest: None,
+            backends: Vec::new(),
+            restarts: 0,
+            log_volumes: Vec::new(),
+            version: None,
+        }
+    }
+}

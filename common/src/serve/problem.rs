@@ -51,6 +51,14 @@ pub fn json(value: &impl Serialize) -> Response {
     body(StatusCode::OK, "application/json", value)
 }
 
+/// An agent's `/healthz` and `/readyz`: `ok`, or 503 with the code and why it is not.
+pub fn health(code: &'static str, ill: Option<String>) -> Response {
+    match ill {
+        None => "ok\n".into_response(),
+        Some(why) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, why).into_response(),
+    }
+}
+
 fn body(status: StatusCode, kind: &'static str, value: &impl Serialize) -> Response {
     let Ok(mut text) = serde_json::to_vec(value) else {
         // only a map with keys that are no strings gets here, which is a bug of the caller

@@ -9,7 +9,7 @@ use common::container::{Container, Health};
 use common::http::{Error, Options, Url, get};
 use common::ids::{AppId, InstanceId};
 use common::metric::Value;
-use common::serve::{Limits, bind, serve};
+use common::serve::{Limits, Problem, bind, serve};
 use std::path::Path;
 use std::sync::Mutex;
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! The built `qae-api` and a played Marathon: what is told while all is well, and what remains true with each fault that is known of Marathon.
 //!
-//! Run with `--test-threads=1`: some of it is measured.
+//! Run with `--test-threads=4` at most: they mostly wait, but some of it is measured.
 
 mod events;
 mod join;

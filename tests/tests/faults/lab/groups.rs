@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use e2e::wait::eventually;
 use rustix::process::Pid;
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -157,6 +159,9 @@ fn roots() -> Result<Vec<PathBuf>> {
     if roots.is_empty() {
         roots.extend(cgroups.iter().filter(|f| f[2] == "cgroup2").map(|f| PathBuf::from(f[1])));
     }
+    // a hierarchy may be mounted again elsewhere, as for somebody's chroot
+    let mut seen = BTreeSet::new();
+    roots.retain(|root| fs::metadata(root).is_ok_and(|root| seen.insert(root.dev())));
     ensure!(!roots.is_empty(), "no cgroup hierarchy is mounted here");
     Ok(roots)
 }
