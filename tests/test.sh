@@ -87,7 +87,7 @@ guest_ends() {
 # Groups of tests that wait more than they work, each with processes, ports and containers of its own: those are run beside the guest, or
 # some of one group at once (GROUP:THREADS). All others, and any new one, are alone and one test at a time: they load the machine and
 # measure it.
-beside_guest='faults discovery flume harness page up' at_once='centre:2 marathon:4'
+beside_guest='discovery flume harness page up' at_once='centre:2 marathon:4'
 groups_beside_guest() {
   local name
   for name in $beside_guest; do part "$name" group "$name" 1; done
