@@ -9,6 +9,7 @@
 #   FLUME_CAPACITY     events the channel holds, 1000000
 #   FLUME_TRANSACTION  events a batch may have, 10000
 #   FLUME_SINK         file_roll (default), null, or none: nothing drains the channel
+#   FLUME_JAVA         options of the JVM, -Xmx512m
 #   FLUME_CONF         more lines of the agent's file (agent a1); a later line wins
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 [ $# -eq 1 ] || { sed -n '2,4p' "$0" >&2; exit 2; }
@@ -80,7 +81,8 @@ C
   printf '%s\n' "${FLUME_CONF:-}"
 } >"$dir/agent.properties"
 
-setsid java -Xmx512m -Djava.net.preferIPv4Stack=true --add-opens=java.base/java.lang=ALL-UNNAMED \
+read -ra java <<<"${FLUME_JAVA:--Xmx512m}"
+setsid java "${java[@]}" -Djava.net.preferIPv4Stack=true --add-opens=java.base/java.lang=ALL-UNNAMED \
   -Dlog4j2.configurationFile="$dir/log4j2.xml" -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics" \
   -cp "$jars/*" org.apache.flume.node.Application -n a1 -f "$dir/agent.properties" --no-reload-conf \
   >>"$dir/log" 2>&1 </dev/null &

@@ -24,6 +24,8 @@ pub struct Settings<'a> {
     pub transaction: &'a str,
     /// `file_roll`, `null` or `none`.
     pub sink: &'a str,
+    /// Options of the JVM.
+    pub java: &'a str,
     /// More lines of the agent's file.
     pub conf: &'a str,
 }
@@ -61,6 +63,7 @@ impl Flume {
             ("FLUME_CAPACITY", settings.capacity),
             ("FLUME_TRANSACTION", settings.transaction),
             ("FLUME_SINK", settings.sink),
+            ("FLUME_JAVA", settings.java),
             ("FLUME_CONF", settings.conf),
         ];
         let said = script("up.sh", self.dir.path(), &[], &set)?;
