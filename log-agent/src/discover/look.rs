@@ -162,20 +162,18 @@ impl Follower {
     }
 }
 
-/// Whether an open file surely is as it was last seen. It costs one system call, and of most files no more is ever asked: readers of this one
-/// wait for it, as they would for the same call of theirs.
+/// Whether an open file surely is as it was last seen. It costs one system call, and of most files no more is ever asked. Nobody waits for
+/// that call: a file system may hang.
 pub(super) fn is_unchanged(source: &Source) -> bool {
     let inner = source.inner();
-    let Some(file) = &inner.file else { return false };
-    rustix::fs::fstat(&**file).is_ok_and(|stat| is_as_seen(&inner, &stat))
-}
-
-fn is_as_seen(inner: &Inner, stat: &Stat) -> bool {
-    len(stat) == inner.seen.offset
-        && changed_ns(stat) == inner.changed_ns
-        && on_disk(stat) == inner.on_disk
-        && !inner.fresh
-        && inner.suspected.is_none()
+    let Some(file) = inner.file.clone().filter(|_| !inner.fresh && inner.suspected.is_none())
+    else {
+        return false;
+    };
+    let seen = (inner.seen.offset, inner.changed_ns, inner.on_disk);
+    drop(inner);
+    let now = rustix::fs::fstat(&*file);
+    now.is_ok_and(|stat| (len(&stat), changed_ns(&stat), on_disk(&stat)) == seen)
 }
 
 fn len(stat: &Stat) -> u64 {

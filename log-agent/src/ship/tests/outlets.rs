@@ -25,9 +25,10 @@ fn one_that_hangs_holds_up_its_own_instances_only() {
     away.until("several tries", |store| store.sent >= 3);
     lab.append("two:app.log", "comes\n");
     works.until("its line", |store| store.came.len() == 1);
+    let lag = || shipper.status().apps[&AppId::new("shop/web")].lag_bytes;
+    works.until("its acknowledgement", |_| lag() == 6);
     let status = shipper.status();
     assert!(status.failures >= 2 && status.running);
-    assert_eq!(status.apps[&AppId::new("shop/web")].lag_bytes, 6);
     away.does(Does::Takes);
     away.until("the other one", |store| store.came.len() == 1);
     assert_eq!((away.bodies(), works.bodies()), (vec!["waits".into()], vec!["comes".into()]));
