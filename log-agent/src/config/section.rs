@@ -261,8 +261,7 @@ impl Section {
                 at.fault(key, "must be 1 to 10000");
             }
         }
-        let [node, instance, ticket] =
-            numbers.map(|(_, number)| usize::try_from(number).unwrap_or(usize::MAX));
+        let [node, instance, ticket] = numbers.map(|(_, number)| size(number.into()));
         Limits { ticket, instance, node }
     }
 }

@@ -160,20 +160,6 @@ impl Lab {
         }
     }
 
-    /// The sums that are kept are those of the files.
-    fn tallied(&self) {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let [kept, walked] = self.files.sums();
-            if kept == walked {
-                return;
-            }
-            // something is under way
-            assert!(Instant::now() < until, "kept {kept:?}, there are {walked:?}");
-            std::thread::yield_now();
-        }
-    }
-
     fn refused(&self, reason: &str) -> u64 {
         self.files.figures().iter().map(|f| f.refused.get(reason).copied().unwrap_or(0)).sum()
     }

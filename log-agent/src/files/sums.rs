@@ -4,6 +4,7 @@ use super::Files;
 use crate::source::SourceId;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// Of a directory.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,19 @@ pub(crate) struct Sums {
 }
 
 impl Files {
+    /// Waits until the sums that are kept are those of the files, which they are as soon as nothing is under way.
+    pub(crate) fn until_tallied(&self, longest: Duration) {
+        let until = Instant::now() + longest;
+        loop {
+            let [kept, walked] = self.sums();
+            if kept == walked {
+                return;
+            }
+            assert!(Instant::now() < until, "kept {kept:?}, there are {walked:?}");
+            std::thread::yield_now();
+        }
+    }
+
     /// What is kept, and what a walk over all files gives: the same while nothing happens.
     pub(crate) fn sums(&self) -> [BTreeMap<PathBuf, Sums>; 2] {
         let figures = self.figures().into_iter();

@@ -15,7 +15,7 @@ use crate::files::Known;
 use crate::lines::LONGEST;
 use crate::source::{Source, SourceId, Window};
 use crate::volume::InstanceKey;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -217,12 +217,12 @@ impl Reader {
         self.prune_at = now + if changed { PRUNE } else { SELDOM };
         if changed {
             self.set.borrow_and_update();
-            let all: HashMap<SourceId, Arc<Source>> =
-                self.outlet.files.all().into_iter().map(|source| (source.id(), source)).collect();
+            let all: HashSet<SourceId> =
+                self.outlet.files.all().iter().map(|source| source.id()).collect();
             let reading = self.reading.as_ref().map(|(id, _)| *id);
             let due = &mut self.due;
             self.cursors.retain(|id, cursor| {
-                let kept = all.contains_key(id) || reading == Some(*id);
+                let kept = all.contains(id) || reading == Some(*id);
                 if let Some(at) = cursor.timer.filter(|_| !kept) {
                     due.remove(&(at, *id));
                 }

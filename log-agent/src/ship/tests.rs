@@ -230,19 +230,6 @@ impl Lab {
         }
     }
 
-    /// The sums that are kept are those of the files, as soon as nothing is under way.
-    fn tallied(&self) {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let [kept, walked] = self.files.sums();
-            if kept == walked {
-                return;
-            }
-            assert!(Instant::now() < until, "kept {kept:?}, there are {walked:?}");
-            std::thread::yield_now();
-        }
-    }
-
     /// Ends in order.
     fn stop(&self) {
         assert!(self.shipper.stop(Instant::now() + DEADLINE));

@@ -137,7 +137,7 @@ impl Model {
             for source in self.lab.files.woken(0).wait(Duration::ZERO, 64) {
                 self.lab.shipped.ship(&source);
             }
-            self.lab.tallied();
+            self.lab.files.until_tallied(DEADLINE);
         }
     }
 
@@ -290,7 +290,7 @@ impl Model {
     }
 
     fn check(&self) {
-        self.lab.tallied();
+        self.lab.files.until_tallied(DEADLINE);
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         let mut last: BTreeMap<(usize, String), usize> = BTreeMap::new();
         for (at, bytes) in self.lab.shipped.bytes.values().enumerate() {

@@ -85,7 +85,7 @@ fn run(lab: &mut Lab, acts: &[Act]) -> (HashSet<String>, usize) {
                 again += BATCH * lab.outlets;
             }
         }
-        lab.tallied();
+        lab.files.until_tallied(DEADLINE);
     }
     (written, again)
 }
@@ -107,7 +107,7 @@ proptest! {
         if !written.is_empty() {
             lab.drained();
         }
-        lab.tallied();
+        lab.files.until_tallied(DEADLINE);
         let behind = lab.files.sums()[0].values().map(|sums| sums.lag).sum::<u64>();
         prop_assert_eq!(behind, lab.shipper.status().lag_bytes());
         let came = lab.sink.bodies();
